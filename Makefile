@@ -1,0 +1,47 @@
+# One place for every command; CI calls the same targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo serve test lint format bench system
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "agent-gateway needs Python 3.11 or later; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Make .venv with the pinned dependencies and the gateway command
+
+lock: $(STAMP) ## Rewrite the hashed requirement files from requirements/*.in
+	@cd requirements && for name in dev runtime demo; do \
+	  case $$name in dev) in="dev.in";; runtime) in="-c dev.txt runtime.in";; demo) in="-c dev.txt runtime.in demo.in";; esac; \
+	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate $$in -o $$name.txt; done
+
+demo: $(STAMP) ## Run a fleet straight at simulated providers, then through the gateway
+	$(BIN)/gateway demo
+
+serve: $(STAMP) ## Run the gateway (provider keys from the environment or gateway.yaml)
+	$(BIN)/gateway serve
+
+test: $(STAMP) ## Run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format and apply safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## CPU per proxied call beside nginx and a bare uvicorn + httpx2 proxy
+	$(BIN)/python -m tests.bench.proxy_cpu

@@ -1,0 +1,1 @@
+"""YAML and environment to one immutable snapshot; the only reader of the environment."""

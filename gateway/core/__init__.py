@@ -1,0 +1,1 @@
+"""Decisions: synchronous, pure, with time as an argument."""

@@ -1,0 +1,1 @@
+"""One request, from ASGI scope to last byte."""

@@ -1,0 +1,140 @@
+"""Who exists: providers, lanes, teams, agents, as one immutable snapshot that is swapped whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from .call import Dialect, Priority
+from .limits import Budget, LaneLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Per-phase limits of an upstream attempt, in seconds."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 600.0
+    between_chunks_s: float = 300.0
+    total_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One account: dialect, base URL, credential.
+
+    Attributes:
+        base_url: As that provider's own SDK wants it (OpenAI's ends in `/v1`), no trailing slash.
+        api_key: The provider's credential; `None` sends none (local servers); never logged.
+        passthrough: Forward the caller's own credential instead (subscription logins).
+    """
+
+    name: str
+    dialect: Dialect
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    passthrough: bool = False
+    timeouts: Timeouts = Timeouts()
+    max_connections: int = 1000
+    tls_ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The models of one provider that share one limit.
+
+    Attributes:
+        models: Glob patterns; a model belongs to the first lane of its provider that matches.
+        margin: The share of each per-minute limit that is never used (0.01 is one per cent).
+        counts_cached_input: Whether prompt-cache reads count against the input limit.
+        charges_max_output: Whether the provider charges the requested maximum on arrival.
+        floors: The share of each bucket that a band leaves for the bands above it.
+    """
+
+    name: str
+    provider: str
+    models: tuple[str, ...]
+    limits: LaneLimits = LaneLimits()
+    margin: float = 0.01
+    counts_cached_input: bool = False
+    charges_max_output: bool = False
+    floors: Mapping[Priority, float] = field(
+        default_factory=lambda: {
+            Priority.URGENT: 0.0,
+            Priority.NORMAL: 0.05,
+            Priority.BACKGROUND: 0.2,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A group of agents with a common budget."""
+
+    name: str
+    budget: Budget = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who is calling."""
+
+    name: str
+    team: str | None = None
+    priority: Priority = Priority.NORMAL
+    weight: float = 1.0
+    budget: Budget = Budget()
+    models: tuple[str, ...] = ("*",)
+    """Glob patterns of the models it may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """Bounds of the queue, in seconds and tickets per lane."""
+
+    max_wait_s: float = 120.0
+    max_depth: int = 1000
+    ageing_s: float = 30.0
+    """A band with waiting tickets that was not served for so long rises one band."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything the data plane needs to know, as one value.
+
+    Attributes:
+        minute_s: What "per minute" means in every limit.
+        default_agent: The name under which calls run when no keys are configured at all and the
+            gateway listens on loopback only; `None` demands a key.
+    """
+
+    providers: Mapping[str, Provider]
+    lanes: Mapping[str, Lane]
+    teams: Mapping[str, Team]
+    agents: Mapping[str, Agent]
+    queue: QueueSettings = QueueSettings()
+    minute_s: float = 60.0
+
+    def lane_for(self, provider: str, model: str) -> Lane:
+        """The lane of a model: the first that matches, or one of its own without limits.
+
+        A model in no lane gets a lane named `PROVIDER/MODEL`, whose limits are learned.
+        """
+        for lane in self.lanes.values():
+            if lane.provider == provider and any(fnmatchcase(model, p) for p in lane.models):
+                return lane
+        return default_lane(self.providers[provider], model)
+
+
+def default_lane(provider: Provider, model: str) -> Lane:
+    """A lane for a model that no configured lane names, with its dialect's charging rule.
+
+    The rules are those of provider-facts A4 (Anthropic: cache reads free), B5 (OpenAI: maximum
+    charged on arrival, cached tokens count) and B12 (Gemini: input only, cached tokens count).
+    """
+    return Lane(
+        name=f"{provider.name}/{model}",
+        provider=provider.name,
+        models=(model,),
+        counts_cached_input=provider.dialect is not Dialect.ANTHROPIC,
+        charges_max_output=provider.dialect is Dialect.OPENAI,
+    )

@@ -1,0 +1,121 @@
+"""Protocols between the layers, and nothing else. Implementations live in the sibling packages."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from gateway.domain.admission import Settlement, TicketRequest, Verdict
+from gateway.domain.facts import CallRecord
+from gateway.domain.limits import Headroom
+from gateway.domain.topology import Provider, Topology
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Header fields in their order, names as they came."""
+
+
+class Clock(Protocol):
+    """Time for everything above the pure core."""
+
+    def monotonic(self) -> float:
+        """Seconds, for durations."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch, for stamps and calendars."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request to send to a provider.
+
+    Attributes:
+        method: Upper-case method.
+        target: Path and query, as it goes on the wire.
+        headers: Without hop-by-hop fields; `host` and framing fields are set by the transport.
+        body: The whole body, or an iterator of chunks with `content_length` (`None`: chunked).
+    """
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: bytes | AsyncIterator[bytes] = b""
+    content_length: int | None = None
+
+
+class UpstreamResponse(Protocol):
+    """An answer whose head has arrived and whose body is still on its way."""
+
+    @property
+    def status(self) -> int:
+        """The final status (1xx answers were consumed)."""
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields as they came; hop-by-hop fields and framing still included."""
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any; `b""` at the end of the body.
+
+        Raises:
+            UpstreamFailure: The body was cut short, broke the protocol or stalled.
+        """
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close it. Idempotent."""
+
+
+class Upstream(Protocol):
+    """The transport to all providers."""
+
+    async def send(self, provider: Provider, request: UpstreamRequest) -> UpstreamResponse:
+        """Send a request and return once the response head has arrived.
+
+        Cancelling the caller closes the connection.
+
+        Raises:
+            UpstreamFailure: No head arrived; `sent` says whether repeating it is free of risk.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Admission(Protocol):
+    """The one queue of all replicas."""
+
+    async def admit(self, request: TicketRequest) -> Verdict:
+        """Wait for a turn. Cancelling the caller leaves the queue at once."""
+
+    def settle(self, settlement: Settlement) -> None:
+        """Replace a reservation by the actual use; sent in the next batch, never waits."""
+
+    def correct(self, lane: str, seen: Sequence[Headroom], at: float) -> None:
+        """Tell a lane what the provider's headers said; `at` is the monotonic time of the head."""
+
+    def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
+        """Block a lane (the dimensions named, or all of it) after a provider's rate-limit 429."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who presented a key."""
+
+    agent: str
+    key_id: str
+
+
+class Directory(Protocol):
+    """Keys and topology, cached locally and kept fresh by the store."""
+
+    @property
+    def topology(self) -> Topology:
+        """The snapshot in force."""
+
+    def identify(self, secret: str) -> Identity | None:
+        """The owner of a gateway key, or `None`. From the local cache, without waiting."""
+
+
+class Observer(Protocol):
+    """Told of each finished call."""
+
+    def call_finished(self, record: CallRecord) -> None:
+        """Must not raise and must not block."""

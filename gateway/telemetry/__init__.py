@@ -1,0 +1,1 @@
+"""Prometheus and the access log: the only folder that knows them."""
