@@ -1,0 +1,136 @@
+"""What a dialect can do: the one interface that all wire formats implement.
+
+A codec is stateless; a tap holds the state of one response. Neither does any I/O. The bytes
+that pass through a gateway of the same dialect on both sides are never re-encoded: a codec
+reads facts from them, a tap reads usage from them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.domain.call import CallFacts, Dialect, Matched
+from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Refusal, UpstreamAnswer
+from gateway.domain.usage import Usage
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole response of the gateway's own: status, extra headers, body."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model an agent may use, for the model list."""
+
+    model: str
+    display_name: str
+    created_s: int
+    owner: str
+
+
+class Tap(Protocol):
+    """Reads usage from one successful response as its (decoded) bytes pass.
+
+    `feed` is on the hot path: it must not parse what cannot hold usage, and must give the same
+    result whatever the chunking.
+    """
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes and return what to relay in their place.
+
+        This is the very same object unless the gateway asked for an extra chunk that the client
+        did not ask for (OpenAI `include_usage`); then those bytes are left out, and bytes may be
+        held back until it is known whether they belong to it.
+        """
+
+    def finish(self) -> bytes:
+        """The body has ended, or was cut; return bytes still held back."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage seen so far, or `None` if the provider has told nothing yet."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer reached its own end (terminal event, or a whole JSON body)."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the stream carried an error event of the provider."""
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as the provider names it; empty if not told."""
+
+    @property
+    def output_bytes(self) -> int:
+        """A lower bound of the answer's text in bytes, to settle a stream that was cut."""
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether all bytes fed so far end between two events, where others may be put."""
+
+
+class Codec(Protocol):
+    """One wire format."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which one."""
+
+    def match(self, method: str, path: str) -> Matched | None:
+        """What a path does, or `None` if the path belongs to another dialect.
+
+        `path` starts with the version (`/v1/messages`); only the path counts, never the query
+        (Claude Code adds `?beta=true`, provider-facts A9). Unknown paths below the dialect's own
+        roots match as `Endpoint.PASSTHROUGH`.
+        """
+
+    def read(self, matched: Matched, body: bytes) -> CallFacts:
+        """Extract the facts from a decoded request body.
+
+        Raises:
+            BadCall: Malformed JSON, not an object, no model, or a wrong type in a field that the
+                gateway needs; the message names the field.
+        """
+
+    def with_usage(self, matched: Matched, body: bytes) -> bytes:
+        """The body, changed so that the provider reports usage; the same object if it will."""
+
+    def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
+        """A tap for the answer to this call, by what the answer says it is."""
+
+    def max_output_default(self, matched: Matched) -> int | None:
+        """What the provider assumes when the request states no maximum; `None`: unbounded."""
+
+    def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
+        """What the rate-limit headers of a response say; empty if nothing."""
+
+    def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
+        """What an upstream answer means. `body` is decoded; `now` is in epoch seconds."""
+
+    def refuse(
+        self, matched: Matched, refusal: Refusal, request_id: str, *, as_stream: bool = False
+    ) -> Reply:
+        """The refusal in this dialect's error shape, so that its SDK raises its typed error.
+
+        Sets `content-type`, `retry-after` and `x-should-retry` where they belong; the caller adds
+        the `x-gateway-*` headers. The retry-after honours what the dialect's clients obey: at
+        most 60 s for Anthropic, 120 s for OpenAI (provider-facts A9, B4); Gemini gets a
+        `RetryInfo` detail. With `as_stream` the gateway has already sent a 200 head, and the
+        body is the error event of this endpoint's stream (provider-facts A2, B2, B10).
+        """
+
+    def keepalive(self, matched: Matched, user_agent: str) -> bytes:
+        """Bytes that keep this client alive while it waits for a stream (provider-facts B0)."""
+
+    def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
+        """The model list, or the one model named in the path (404 in this dialect's shape)."""
