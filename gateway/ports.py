@@ -80,16 +80,28 @@ class Upstream(Protocol):
 
 
 class Admission(Protocol):
-    """The one queue of all replicas."""
+    """The one queue of all replicas.
+
+    Only `admit` waits. The others put an operation into the next batch and return at once.
+    """
 
     async def admit(self, request: TicketRequest) -> Verdict:
         """Wait for a turn. Cancelling the caller leaves the queue at once."""
 
-    def settle(self, settlement: Settlement) -> None:
-        """Replace a reservation by the actual use; sent in the next batch, never waits."""
+    def head(self, ticket: str, lane: str, seen: Sequence[Headroom]) -> None:
+        """The provider has answered this ticket's call, and its headers said this of the lane.
 
-    def correct(self, lane: str, seen: Sequence[Headroom], at: float) -> None:
-        """Tell a lane what the provider's headers said; `at` is the monotonic time of the head."""
+        From here on the provider's counters include the call's input.
+        """
+
+    def extend(self, ticket: str, lane: str, output_tokens: int) -> None:
+        """A running answer outgrew its reservation: hold this many output tokens in all."""
+
+    def settle(self, settlement: Settlement) -> None:
+        """Replace a reservation by the actual use."""
+
+    async def requeue(self, request: TicketRequest) -> Verdict:
+        """Give an admitted ticket's reservation back and wait again at the head of its flow."""
 
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
         """Block a lane (the dimensions named, or all of it) after a provider's rate-limit 429."""
