@@ -1,0 +1,147 @@
+"""What a call will use, guessed before it runs from what earlier calls did use.
+
+Three things are learned, all in memory and all bounded:
+
+- *bytes per token* of each (agent, model), since an agent's prompts keep their character (code,
+  prose, a language) and every model has its own tokenizer;
+- *output tokens* of each (agent, model), as a quantile of its recent answers: holding the
+  requested maximum would block a limit of which little is spent (field-notes 5);
+- *cached prefixes* of each model: a prompt whose beginning was sent within the cache's lifetime
+  will be read from the provider's cache, and Anthropic does not count that (provider-facts A4).
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from gateway.domain.call import CallFacts
+from gateway.domain.usage import Usage
+
+PRIOR_BYTES_PER_TOKEN = 3.6
+"""English and code mixed, JSON punctuation included; replaced after the first answer."""
+PRIOR_OUTPUT_TOKENS = 400
+PRIOR_WEIGHT_TOKENS = 200.0
+"""How many observed tokens outweigh the prior."""
+MEMORY = 0.8
+"""What an earlier call weighs against the next one."""
+OUTPUT_QUANTILE = 0.8
+OUTPUT_WINDOW = 32
+MAX_SUBJECTS = 10_000
+MAX_PREFIXES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Expected use of one call, in tokens.
+
+    Attributes:
+        input_tokens: The whole prompt, cached or not.
+        cached_tokens: The part of it expected to be read from a prompt cache.
+        output_tokens: A quantile of the expected output, capped by the requested maximum.
+    """
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(slots=True)
+class _Subject:
+    """What is known of one (agent, model)."""
+
+    prompt_bytes: float = PRIOR_BYTES_PER_TOKEN * PRIOR_WEIGHT_TOKENS
+    prompt_tokens: float = PRIOR_WEIGHT_TOKENS
+    outputs: list[int] = field(default_factory=list)
+    output_quantile: int = PRIOR_OUTPUT_TOKENS
+
+    def learn_prompt(self, prompt_bytes: int, tokens: int) -> None:
+        self.prompt_bytes = self.prompt_bytes * MEMORY + prompt_bytes
+        self.prompt_tokens = self.prompt_tokens * MEMORY + tokens
+
+    def learn_output(self, tokens: int) -> None:
+        self.outputs.append(tokens)
+        if len(self.outputs) > OUTPUT_WINDOW:
+            del self.outputs[0]
+        ranked = sorted(self.outputs)
+        self.output_quantile = ranked[min(len(ranked) - 1, int(len(ranked) * OUTPUT_QUANTILE))]
+
+    @property
+    def tokens_per_byte(self) -> float:
+        return self.prompt_tokens / self.prompt_bytes
+
+
+class EstimateBook:
+    """Learned estimates of one replica. Times are seconds of any one clock, given as arguments."""
+
+    def __init__(self) -> None:
+        self._subjects: OrderedDict[tuple[str, str], _Subject] = OrderedDict()
+        self._models: dict[str, _Subject] = {}
+        self._prefixes: OrderedDict[tuple[str, bytes], float] = OrderedDict()
+
+    def estimate(self, agent: str, model: str, facts: CallFacts, now: float) -> Estimate:
+        """What this call will probably use."""
+        subject = self._subjects.get((agent, model)) or self._models.get(model) or _UNKNOWN
+        per_byte = subject.tokens_per_byte
+        input_tokens = max(1, round(facts.prompt_bytes * per_byte) + facts.media_tokens)
+        cached = round(self._cached_bytes(model, facts, now) * per_byte)
+        output = subject.output_quantile * facts.choices
+        if facts.max_output_tokens is not None:
+            output = min(output, facts.max_output_tokens * facts.choices)
+        return Estimate(input_tokens, min(cached, input_tokens - 1), max(0, output))
+
+    def learn(self, agent: str, model: str, facts: CallFacts, usage: Usage, now: float) -> None:
+        """Take the actual use of a finished call into account; guessed usage teaches nothing."""
+        if not usage.exact:
+            return
+        subject = self._subject(agent, model)
+        by_model = self._models.setdefault(model, _Subject())
+        if len(self._models) > MAX_SUBJECTS:
+            self._models.pop(next(iter(self._models)))
+        text_tokens = usage.prompt_tokens - facts.media_tokens
+        if text_tokens > 0 and facts.prompt_bytes > 0 and not facts.server_history:
+            subject.learn_prompt(facts.prompt_bytes, text_tokens)
+            by_model.learn_prompt(facts.prompt_bytes, text_tokens)
+        per_choice = usage.output_tokens // facts.choices
+        subject.learn_output(per_choice)
+        by_model.learn_output(per_choice)
+        if facts.cache_lifetime_s > 0 and usage.cache_read_tokens + usage.cache_write_tokens > 0:
+            self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
+
+    def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
+        """How many tokens so many bytes of text probably are."""
+        subject = self._subjects.get((agent, model)) or self._models.get(model) or _UNKNOWN
+        return round(text_bytes * subject.tokens_per_byte)
+
+    def _subject(self, agent: str, model: str) -> _Subject:
+        key = (agent, model)
+        found = self._subjects.get(key)
+        if found is None:
+            found = self._subjects[key] = _Subject()
+            if len(self._subjects) > MAX_SUBJECTS:
+                self._subjects.popitem(last=False)
+        else:
+            self._subjects.move_to_end(key)
+        return found
+
+    def _cached_bytes(self, model: str, facts: CallFacts, now: float) -> int:
+        if facts.cache_lifetime_s <= 0:
+            return 0
+        for prefix in reversed(facts.prefixes):
+            if self._prefixes.get((model, prefix.digest), 0.0) > now:
+                return prefix.prompt_bytes
+        return 0
+
+    def _remember_prefixes(
+        self, model: str, facts: CallFacts, usage: Usage, per_byte: float, now: float
+    ) -> None:
+        """Remember the cut points that lie within what the provider now holds in its cache."""
+        held_tokens = usage.cache_read_tokens + usage.cache_write_tokens
+        held_bytes = held_tokens / per_byte * 1.02
+        for prefix in facts.prefixes:
+            if prefix.prompt_bytes <= held_bytes:
+                self._prefixes[(model, prefix.digest)] = now + facts.cache_lifetime_s
+                self._prefixes.move_to_end((model, prefix.digest))
+        while len(self._prefixes) > MAX_PREFIXES:
+            self._prefixes.popitem(last=False)
+
+
+_UNKNOWN = _Subject()

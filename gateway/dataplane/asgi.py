@@ -1,0 +1,52 @@
+"""ASGI as one type, and the parts of a scope that the data plane reads."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gateway.ports import Headers
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Arrival:
+    """The head of a client request.
+
+    Attributes:
+        path: The decoded path, for matching.
+        raw_path: The path as it came, for forwarding.
+        query: The query as it came, without `?`.
+        headers: Fields as they came, names in lower case (uvicorn lowers them).
+        fields: The same by name; the last one wins where a name repeats.
+    """
+
+    method: str
+    path: str
+    raw_path: bytes
+    query: bytes
+    headers: Headers
+    fields: dict[bytes, bytes]
+
+    def text(self, name: bytes) -> str:
+        """A header as text, empty if absent. Bytes above 127 survive as Latin-1."""
+        return self.fields.get(name, b"").decode("latin-1")
+
+
+def arrival(scope: Scope) -> Arrival:
+    """Read the head out of an HTTP scope."""
+    headers: Headers = scope["headers"]
+    path: str = scope["path"]
+    raw_path: bytes | None = scope.get("raw_path")
+    return Arrival(
+        method=scope["method"],
+        path=path,
+        raw_path=path.encode() if raw_path is None else raw_path,
+        query=scope["query_string"],
+        headers=headers,
+        fields=dict(headers),
+    )
