@@ -134,3 +134,6 @@ class Codec(Protocol):
 
     def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
         """The model list, or the one model named in the path (404 in this dialect's shape)."""
+
+    def parse_models(self, body: bytes) -> tuple[ModelEntry, ...]:
+        """The entries of a provider's own model list; empty for what is not one."""

@@ -1,0 +1,130 @@
+"""One call while it runs: what was decided for it, what has happened to it, what is recorded."""
+
+from dataclasses import dataclass
+
+from gateway.core.estimate import Estimate
+from gateway.dialects.codec import Codec
+from gateway.domain.admission import TicketRequest
+from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
+from gateway.domain.facts import CallRecord
+from gateway.domain.outcome import Fault, Reason
+from gateway.domain.topology import Agent
+from gateway.domain.usage import Usage
+from gateway.ports import Headers, UpstreamRequest
+
+from .asgi import Arrival
+from .respond import Responder
+from .target import Target
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the stages before admission have decided; nothing of it changes afterwards.
+
+    Attributes:
+        facts: `None` on a path without a codec.
+        request: What goes to the provider.
+    """
+
+    codec: Codec
+    agent: Agent
+    target: Target
+    facts: CallFacts | None
+    ticket: TicketRequest
+    request: UpstreamRequest
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way. Stages fill it in from top to bottom; none takes anything back.
+
+    Times are monotonic seconds.
+    """
+
+    request_id: str
+    request: Arrival
+    responder: Responder
+    accepted_at: float
+    codec: Codec | None = None
+    matched: Matched = Matched(Endpoint.PASSTHROUGH)  # noqa: RUF009 - frozen
+    path: str = ""
+    """The path in its dialect, without `/p/PROVIDER`."""
+    raw_path: bytes = b""
+    provider_name: str | None = None
+    priority: Priority = Priority.NORMAL
+    max_wait_s: float = 0.0
+    body: bytes = b""
+    body_unread: bool = True
+    """Bytes of the request may still be on their way, so the connection cannot be kept."""
+    body_changed: bool = False
+    """What goes upstream is not what the client sent, and not in its content encoding."""
+    guess: Estimate = Estimate(0, 0, 0)  # noqa: RUF009 - frozen
+    agent: Agent | None = None
+    facts: CallFacts | None = None
+    target: Target | None = None
+    queued: bool = False
+    wait_s: float = 0.0
+    sent_at: float = 0.0
+    upstream_s: float = 0.0
+    first_byte_s: float | None = None
+    upstream_request_id: str = ""
+    attempts: int = 0
+    event_stream: bool = False
+    """What the client is getting is a server-sent event stream."""
+    usage: Usage = NO_USAGE
+    cost_microusd: int = 0
+    priced: bool = True
+    cut: bool = False
+    reason: Reason | None = None
+    fault: Fault | None = None
+    gone: bool = False
+
+    def own_headers(self) -> Headers:
+        """The `x-gateway-*` fields of a response."""
+        out: Headers = [(b"x-gateway-request-id", self.request_id.encode())]
+        if self.target is not None:
+            out.append((b"x-gateway-lane", self.target.lane.name.encode("latin-1", "replace")))
+            if self.target.model:
+                out.append((b"x-gateway-model", self.target.model.encode("latin-1", "replace")))
+        if self.queued:
+            out.append((b"x-gateway-queue-ms", b"%d" % round(self.wait_s * 1000)))
+            out.append((b"x-gateway-route", b"off"))
+        if self.reason is not None:
+            out.append((b"x-gateway-reason", self.reason.value.encode()))
+        return out
+
+    def record(self, now: float) -> CallRecord:
+        """What observers are told."""
+        target = self.target
+        total_s = now - self.accepted_at
+        return CallRecord(
+            request_id=self.request_id,
+            agent="" if self.agent is None else self.agent.name,
+            team=None if self.agent is None else self.agent.team,
+            dialect=None if self.codec is None else self.codec.dialect,
+            endpoint=self.matched.endpoint,
+            provider="" if target is None else target.provider.name,
+            lane="" if target is None else target.lane.name,
+            model="" if target is None else target.model,
+            priority=self.priority,
+            stream=self.facts is not None and self.facts.stream,
+            status=499 if self.gone and not self.responder.ended else self.responder.status,
+            reason=self.reason,
+            fault=Fault.CALLER if self.gone else self.fault,
+            upstream_request_id=self.upstream_request_id,
+            usage=self.usage,
+            estimated_input_tokens=self.guess.input_tokens,
+            estimated_output_tokens=self.guess.output_tokens,
+            wait_s=self.wait_s,
+            upstream_s=self.upstream_s,
+            first_byte_s=self.first_byte_s,
+            total_s=total_s,
+            overhead_s=max(0.0, total_s - self.wait_s - self.upstream_s),
+            cost_microusd=self.cost_microusd,
+            priced=self.priced,
+            attempts=self.attempts,
+            cut=self.cut,
+            path=self.path,
+        )

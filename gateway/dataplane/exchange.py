@@ -1,0 +1,157 @@
+"""One attempt at the provider, for calls with a codec: send, relay, read what was used."""
+
+from gateway.core import charging
+from gateway.dialects.codec import Tap
+from gateway.domain.call import CallFacts
+from gateway.domain.outcome import Fault, ProviderVerdict, Reason, Refusal, UpstreamAnswer
+from gateway.ports import UpstreamRequest, UpstreamResponse
+
+from .call import Call, Plan
+from .failing import refuse
+from .headers import downstream_headers, value_of
+from .parts import Parts
+from .presence import Presence
+from .relay import inflated, meter_for, read_bounded, relay, seen_usage
+from .reservation import Reservation
+
+MAX_PAUSE_S = 30.0
+"""The longest block of a lane whose provider refused without saying for how long."""
+_REQUEST_ID_FIELDS = (b"request-id", b"x-request-id")
+_FAULTS = {
+    ProviderVerdict.CALLER_ERROR: Fault.CALLER,
+    ProviderVerdict.BILLING: Fault.PROVIDER,
+    ProviderVerdict.OVERLOADED: Fault.PROVIDER,
+    ProviderVerdict.PROVIDER_ERROR: Fault.PROVIDER,
+    ProviderVerdict.AUTH: Fault.GATEWAY,
+}
+
+
+class Exchange:
+    """The attempts of one call."""
+
+    __slots__ = ("_call", "_facts", "_parts", "_plan", "_reservation")
+
+    def __init__(
+        self, call: Call, plan: Plan, facts: CallFacts, reservation: Reservation, parts: Parts
+    ) -> None:
+        self._call = call
+        self._plan = plan
+        self._facts = facts
+        self._reservation = reservation
+        self._parts = parts
+
+    async def attempt(self, presence: Presence) -> bool:
+        """Send once. False when the provider's rate limit says to wait for another turn.
+
+        Raises:
+            UpstreamFailure: The provider did not answer, or not to the end.
+        """
+        call = self._call
+        plan = self._plan
+        response = await dispatch(call, plan, plan.request, self._reservation, self._parts)
+        try:
+            seen = self._plan.codec.headroom(response.headers)
+            self._parts.admission.head(call.request_id, self._plan.target.lane.name, seen)
+            if response.status >= 400:
+                return await self._refused(response, presence)
+            await self._answered(response, presence)
+        finally:
+            response.close()
+            call.upstream_s += self._parts.clock.monotonic() - call.sent_at
+        return True
+
+    async def _answered(self, response: UpstreamResponse, presence: Presence) -> None:
+        call = self._call
+        content_type = value_of(response.headers, b"content-type").decode("latin-1")
+        tap = self._plan.codec.tap(call.matched, self._facts, content_type)
+        meter = meter_for(tap, response.headers, self._parts.settings.max_body_bytes)
+        call.event_stream = content_type.startswith("text/event-stream")
+        if not call.responder.started:
+            headers = downstream_headers(response.headers, resized=call.body_changed)
+            await call.responder.start(response.status, headers + call.own_headers())
+        try:
+            await relay(response, call.responder, meter, self._first_byte, presence.leave)
+        finally:
+            call.cut = not call.responder.ended
+            self._settle(tap)
+
+    async def _refused(self, response: UpstreamResponse, presence: Presence) -> bool:
+        """Wait again on a rate limit; pass everything else on as it is."""
+        call = self._call
+        bound = self._parts.settings.max_error_bytes
+        body, whole = await read_bounded(response, bound)
+        plain = inflated(response.headers, body, bound)
+        answer = self._plan.codec.classify(
+            response.status, response.headers, plain, self._parts.clock.wall()
+        )
+        if answer.verdict is ProviderVerdict.RATE_LIMITED:
+            self._block(answer)
+            return False
+        self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
+        call.fault = _FAULTS.get(answer.verdict)
+        if call.responder.started:
+            await refuse(call, _as_refusal(answer, response.status))
+            return True
+        headers = downstream_headers(response.headers, resized=False) + call.own_headers()
+        await call.responder.start(response.status, headers)
+        if body:
+            await call.responder.chunk(body)
+        while not whole and (chunk := await response.read()):
+            await call.responder.chunk(chunk)
+        presence.leave()
+        await call.responder.end()
+        return True
+
+    def _block(self, answer: UpstreamAnswer) -> None:
+        """The provider's own limit was met: the lane waits as long as the provider asks."""
+        for_s = answer.retry_after_s
+        if for_s is None:
+            for_s = min(2.0**self._call.attempts, MAX_PAUSE_S)
+        self._parts.admission.block(self._plan.target.lane.name, answer.dimensions, for_s)
+
+    def _settle(self, tap: Tap) -> None:
+        call, plan, parts = self._call, self._plan, self._parts
+        agent, model = plan.agent.name, plan.target.model
+        streamed = parts.book.tokens_of_bytes(agent, model, tap.output_bytes)
+        usage = seen_usage(tap, call.guess.input_tokens, streamed)
+        call.usage = usage
+        call.cost_microusd, call.priced = parts.price(model, usage, parts.clock.wall())
+        self._reservation.used(
+            charging.actual(
+                self._plan.target.lane, self._reservation.ticket.charge, usage, call.cost_microusd
+            )
+        )
+        now = parts.clock.monotonic()
+        parts.book.learn(agent, model, self._facts, usage, now)
+
+    def _first_byte(self) -> None:
+        self._call.first_byte_s = self._parts.clock.monotonic() - self._call.sent_at
+
+
+async def dispatch(
+    call: Call, plan: Plan, request: UpstreamRequest, reservation: Reservation, parts: Parts
+) -> UpstreamResponse:
+    """Send a request; afterwards the reservation counts as used until more is known.
+
+    Raises:
+        UpstreamFailure: No answer came; nothing is charged if nothing was sent.
+    """
+    call.attempts += 1
+    call.sent_at = parts.clock.monotonic()
+    reservation.sent()
+    response = await parts.upstream.send(plan.target.provider, request)
+    for name in _REQUEST_ID_FIELDS:
+        if value := value_of(response.headers, name):
+            call.upstream_request_id = value.decode("latin-1")
+            break
+    return response
+
+
+def _as_refusal(answer: UpstreamAnswer, status: int) -> Refusal:
+    """A provider's refusal that comes after the head was committed, for an error event."""
+    code = answer.code or "an error"
+    return Refusal(
+        Reason.OVERLOADED if answer.verdict is ProviderVerdict.OVERLOADED else Reason.UPSTREAM_CUT,
+        f"The provider answered {status} ({code}).",
+        answer.retry_after_s,
+    )

@@ -1,0 +1,29 @@
+"""What the data plane works with: ports and settings, handed in once by the composition root."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.core.estimate import EstimateBook
+from gateway.domain.usage import Usage
+from gateway.ports import Admission, Clock, Directory, Observer, Upstream
+
+from .settings import DataPlaneSettings
+
+Pricer: TypeAlias = Callable[[str, Usage, float], tuple[int, bool]]
+"""(model, usage, epoch seconds) → (micro-dollars, whether the model's price is known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything outside the data plane that it uses."""
+
+    directory: Directory
+    admission: Admission
+    upstream: Upstream
+    observer: Observer
+    clock: Clock
+    price: Pricer
+    book: EstimateBook
+    request_ids: Iterator[str]
+    settings: DataPlaneSettings

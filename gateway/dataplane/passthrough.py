@@ -1,0 +1,44 @@
+"""Calls on paths without a codec: admitted, counted, streamed both ways, never tried twice."""
+
+from dataclasses import replace
+
+from .asgi import Receive
+from .body import announced_length, stream_body
+from .call import Call, Plan
+from .exchange import dispatch
+from .headers import downstream_headers
+from .parts import Parts
+from .reservation import Reservation
+from .turn import take_turn
+
+
+async def pass_through(
+    call: Call, plan: Plan, reservation: Reservation, receive: Receive, parts: Parts
+) -> None:
+    """Forward a call of which nothing is understood.
+
+    Raises:
+        Refused: Admission says no, or the body is too large.
+        UpstreamFailure: The provider did not answer, or not to the end.
+    """
+    bound = parts.settings.max_upload_bytes
+    length = announced_length(call.request, bound)
+    await take_turn(call, plan, reservation, parts)
+    has_body = length not in {None, 0} or b"transfer-encoding" in call.request.fields
+    call.body_unread = has_body
+    request = replace(
+        plan.request,
+        body=stream_body(receive, bound) if has_body else b"",
+        content_length=length,
+    )
+    response = await dispatch(call, plan, request, reservation, parts)
+    try:
+        headers = downstream_headers(response.headers, resized=False)
+        await call.responder.start(response.status, headers + call.own_headers())
+        while chunk := await response.read():
+            await call.responder.chunk(chunk)
+        await call.responder.end()
+    finally:
+        call.cut = not call.responder.ended
+        response.close()
+        call.upstream_s += parts.clock.monotonic() - call.sent_at

@@ -1,0 +1,140 @@
+"""One request, from ASGI scope to last byte: the whole story on one screen.
+
+    locate → identify → read → route → estimate → admit → dispatch → relay → settle → record
+
+Each stage hands the call forward; none reaches back. A stage that says no raises `Refused`, and
+the answer is given here, once, in the caller's dialect.
+"""
+
+import asyncio
+import logging
+
+from gateway.dialects.codec import Codec
+from gateway.domain.call import CallFacts, Endpoint
+from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
+from gateway.domain.topology import Agent
+
+from . import stages
+from .asgi import Receive, Scope, Send, arrival
+from .body import read_body
+from .call import Call, Plan
+from .exchange import Exchange
+from .failing import fail, refuse
+from .identify import identify
+from .models import ModelLists
+from .parts import Parts
+from .passthrough import pass_through
+from .presence import Presence
+from .refused import ClientGone, Refused
+from .reservation import Reservation
+from .respond import Responder
+from .target import Destinations
+from .turn import take_turn
+
+log = logging.getLogger("gateway.dataplane")
+
+
+class Pipeline:
+    """The data plane as one ASGI application for HTTP scopes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._models = ModelLists(parts)
+        self._destinations = Destinations(parts.directory.topology, parts.settings.max_own_lanes)
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        parts = self._parts
+        call = Call(
+            request_id=next(parts.request_ids),
+            request=arrival(scope),
+            responder=Responder(send),
+            accepted_at=parts.clock.monotonic(),
+        )
+        self.in_flight += 1
+        try:
+            await self._serve(call, receive)
+        finally:
+            self.in_flight -= 1
+            parts.observer.call_finished(call.record(parts.clock.monotonic()))
+
+    async def _serve(self, call: Call, receive: Receive) -> None:
+        try:
+            await self._run(call, receive)
+        except Refused as said:
+            await refuse(call, said.refusal)
+        except UpstreamFailure as failure:
+            await fail(call, failure)
+        except ClientGone:
+            call.gone = True
+        except Exception:  # the edge: an unknown error is logged and never leaks its text
+            log.exception("call %s failed", call.request_id)
+            await refuse(call, Refusal(Reason.INTERNAL, "The gateway failed; its log says why."))
+
+    async def _run(self, call: Call, receive: Receive) -> None:
+        parts, destinations = self._parts, self._current()
+        codec = stages.locate(call, destinations)
+        agent = self._agent(identify(call.request, parts.directory).agent)
+        stages.preferences(call, agent, destinations.topology.queue)
+        endpoint = call.matched.endpoint
+        if endpoint is Endpoint.MODELS:
+            reply = await self._models.reply(call, codec, agent, destinations)
+            await call.responder.whole(reply, call.own_headers())
+            return
+        facts = None
+        if endpoint is not Endpoint.PASSTHROUGH:
+            call.body = await read_body(call.request, receive, parts.settings.max_body_bytes)
+            call.body_unread = False
+            facts = stages.understand(call, codec, parts.settings.max_body_bytes)
+        plan = self._plan(call, codec, agent, facts, destinations)
+        with Reservation(parts.admission, plan.ticket) as reservation:
+            if facts is None:
+                await pass_through(call, plan, reservation, receive, parts)
+            else:
+                exchange = Exchange(call, plan, facts, reservation, parts)
+                await self._converse(call, plan, exchange, reservation, receive)
+
+    def _plan(
+        self,
+        call: Call,
+        codec: Codec,
+        agent: Agent,
+        facts: CallFacts | None,
+        destinations: Destinations,
+    ) -> Plan:
+        target = stages.route(call, codec, agent, facts, destinations)
+        amount = stages.charge(call, agent, target, self._parts)
+        ticket = stages.ticket(call, agent, target, amount)
+        request = stages.upstream_request(call, codec, target)
+        return Plan(codec, agent, target, facts, ticket, request)
+
+    async def _converse(
+        self,
+        call: Call,
+        plan: Plan,
+        exchange: Exchange,
+        reservation: Reservation,
+        receive: Receive,
+    ) -> None:
+        """Take a turn and try; again while the provider's own rate limit says so."""
+        with Presence(receive) as presence:
+            try:
+                await take_turn(call, plan, reservation, self._parts)
+                while not await exchange.attempt(presence):
+                    await take_turn(call, plan, reservation, self._parts)
+            except asyncio.CancelledError:
+                if not presence.gone:
+                    raise
+                presence.forgive()
+                call.gone = True
+
+    def _agent(self, name: str) -> Agent:
+        return self._destinations.topology.agents.get(name) or Agent(name)
+
+    def _current(self) -> Destinations:
+        """Destinations of the snapshot in force."""
+        topology = self._parts.directory.topology
+        if topology is not self._destinations.topology:
+            self._destinations = Destinations(topology, self._parts.settings.max_own_lanes)
+        return self._destinations

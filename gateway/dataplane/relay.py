@@ -1,0 +1,158 @@
+"""The provider's answer on its way to the client: chunk in, chunk out, with a tap on the pipe.
+
+Failure policy: an answer cut short by the provider ends as its dialect's error event if it is a
+stream, and as a closed connection if it is not, never as a clean end; an answer that the gateway
+cannot decode is relayed all the same and settled by its length.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.dialects.codec import Tap
+from gateway.domain.outcome import Reason
+from gateway.domain.usage import Usage
+from gateway.ports import Headers, UpstreamResponse
+
+from .headers import value_of
+from .respond import Responder
+
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+class Meter(Protocol):
+    """Sees the bytes of an answer and returns what to relay."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next bytes."""
+
+    def finish(self) -> bytes:
+        """The end."""
+
+
+class InflatingMeter:
+    """Feeds a tap with a decoded copy, and relays the bytes as they came.
+
+    The copy is dropped, and metering with it, when it cannot be decoded or exceeds `max_bytes`.
+    """
+
+    def __init__(self, tap: Tap, max_bytes: int) -> None:
+        self._tap = tap
+        self._left = max_bytes
+        self._inflater: zlib._Decompress | None = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Decode a copy for the tap; relay the original."""
+        if self._inflater is not None:
+            try:
+                plain = self._inflater.decompress(chunk, self._left)
+            except zlib.error:
+                self._inflater = None
+                return chunk
+            self._left -= len(plain)
+            self._tap.feed(plain)
+            if self._left <= 0:
+                self._inflater = None
+        return chunk
+
+    def finish(self) -> bytes:
+        """Tell the tap; there is never anything left to relay."""
+        self._tap.finish()
+        return b""
+
+
+def meter_for(tap: Tap, headers: Headers, max_bytes: int) -> Meter:
+    """The tap itself, or one behind a decoder."""
+    encoding = value_of(headers, b"content-encoding").strip().lower()
+    if encoding in {b"gzip", b"x-gzip", b"deflate"}:
+        return InflatingMeter(tap, max_bytes)
+    return tap
+
+
+async def relay(
+    response: UpstreamResponse,
+    responder: Responder,
+    meter: Meter,
+    first_byte: Callable[[], None],
+    last_byte: Callable[[], None],
+) -> None:
+    """Move the body over, as it comes.
+
+    Args:
+        response: Where it comes from; read to its end.
+        responder: Where it goes; ended.
+        meter: Sees every byte.
+        first_byte: Called at the first byte of the body.
+        last_byte: Called when the body is whole, before the client is told.
+
+    Raises:
+        UpstreamFailure: The provider did not finish.
+    """
+    chunk = await response.read()
+    first_byte()
+    while chunk:
+        out = meter.feed(chunk)
+        if out:
+            await responder.chunk(out)
+        chunk = await response.read()
+    tail = meter.finish()
+    last_byte()
+    await responder.end(tail)
+
+
+async def read_bounded(response: UpstreamResponse, max_bytes: int) -> tuple[bytes, bool]:
+    """Read a body into memory, up to a bound; and whether that was all of it."""
+    pieces: list[bytes] = []
+    size = 0
+    while chunk := await response.read():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size >= max_bytes:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
+def inflated(headers: Headers, body: bytes, max_bytes: int) -> bytes:
+    """A decoded copy of a whole body, for classifying; as it came where that fails."""
+    if value_of(headers, b"content-encoding").strip().lower() not in {
+        b"gzip",
+        b"x-gzip",
+        b"deflate",
+    }:
+        return body
+    try:
+        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, max_bytes)
+    except zlib.error:
+        return body
+
+
+def seen_usage(tap: Tap, input_tokens: int, output_tokens: int) -> Usage:
+    """What an answer used: as told by the provider, or the least that its bytes prove.
+
+    Args:
+        tap: Has seen the answer.
+        input_tokens: Our estimate, used where the provider told nothing.
+        output_tokens: The tokens of the text that went by, used for a stream that was cut.
+    """
+    told = tap.usage
+    if told is None:
+        return Usage(input_tokens=input_tokens, output_tokens=output_tokens, exact=False)
+    if tap.complete or told.output_tokens >= output_tokens:
+        return told
+    return Usage(
+        input_tokens=told.input_tokens,
+        cache_read_tokens=told.cache_read_tokens,
+        cache_write_tokens=told.cache_write_tokens,
+        cache_write_1h_tokens=told.cache_write_1h_tokens,
+        output_tokens=output_tokens,
+        reasoning_tokens=told.reasoning_tokens,
+        service_tier=told.service_tier,
+        exact=False,
+    )
+
+
+CUT_MESSAGES = {
+    Reason.UPSTREAM_TIMEOUT: "The provider stopped sending in the middle of its answer.",
+    Reason.UPSTREAM_PROTOCOL: "The provider broke the protocol in the middle of its answer.",
+    Reason.UPSTREAM_CUT: "The provider closed the connection in the middle of its answer.",
+}

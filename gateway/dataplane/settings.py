@@ -1,0 +1,31 @@
+"""Settings of the data plane, as one frozen object."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneSettings:
+    """Bounds and defaults of the data plane.
+
+    Attributes:
+        max_body_bytes: The largest request body with a codec, as sent and decoded.
+        max_upload_bytes: The largest body on a path without a codec (file uploads are streamed).
+        passthrough_tokens: What a call that changes something (POST, PUT, PATCH) on a path
+            without a codec is charged, since its use cannot be read.
+        max_own_lanes: How many lanes a provider may get for models that no configured lane
+            names; the rest share one, so that made-up model names cannot exhaust memory.
+        hold_head_s: How long a waiting stream's head is held before it is committed with a
+            keep-alive: an early 200 costs the client's own retries (provider-facts A2).
+        keepalive_s: Pause between keep-alives after that.
+        max_error_bytes: How much of a provider's error body is read to classify it.
+        models_ttl_s: How long a provider's model list is kept.
+    """
+
+    max_body_bytes: int = 64 * 1024 * 1024
+    max_upload_bytes: int = 1024 * 1024 * 1024
+    passthrough_tokens: int = 1000
+    max_own_lanes: int = 200
+    hold_head_s: float = 15.0
+    keepalive_s: float = 15.0
+    max_error_bytes: int = 1024 * 1024
+    models_ttl_s: float = 300.0

@@ -1,0 +1,202 @@
+"""The stages before admission: each takes the call forward by one decision, or refuses it."""
+
+import zlib
+from math import isfinite
+
+from gateway.core import charging
+from gateway.dialects.codec import Codec
+from gateway.dialects.registry import CODECS, match
+from gateway.domain.admission import Charge, TicketRequest
+from gateway.domain.call import BadCall, CallFacts, Dialect, Endpoint, Priority
+from gateway.domain.outcome import Reason
+from gateway.domain.topology import Agent, QueueSettings
+from gateway.domain.usage import Usage
+from gateway.ports import UpstreamRequest
+
+from .body import decoded
+from .call import Call
+from .headers import upstream_headers
+from .identify import without_query_key
+from .parts import Parts
+from .refused import refused
+from .target import Destinations, Target, upstream_target
+
+METERED = frozenset(
+    {Endpoint.MESSAGES, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.EMBEDDINGS, Endpoint.GENERATE}
+)
+"""Endpoints that use tokens of a model's lane."""
+_PROVIDER_PREFIX = "/p/"
+_FINGERPRINT_BYTES = 16_384
+_CHANGING = frozenset({"POST", "PUT", "PATCH"})
+
+
+def locate(call: Call, destinations: Destinations) -> Codec:
+    """Which dialect, and what the path does in it.
+
+    Raises:
+        Refused: `not_found`, `unknown_provider`, `upgrade_refused`.
+    """
+    request = call.request
+    call.path, call.raw_path = request.path, request.raw_path
+    if request.path.startswith(_PROVIDER_PREFIX):
+        name, _, rest = request.path[len(_PROVIDER_PREFIX) :].partition("/")
+        provider = destinations.provider_named(name)
+        call.provider_name = name
+        call.path = "/" + rest
+        call.raw_path = b"/" + request.raw_path[len(_PROVIDER_PREFIX) :].partition(b"/")[2]
+        call.codec = CODECS[provider.dialect]
+        found = call.codec.match(request.method, call.path)
+    else:
+        pair = match(request.method, request.path, request.headers)
+        found = None
+        if pair is not None:
+            call.codec, found = pair
+    if call.codec is None or found is None:
+        raise refused(Reason.NOT_FOUND, f"There is nothing at {request.path[:200]} here.")
+    call.matched = found
+    if b"upgrade" in request.fields and request.fields[b"upgrade"].lower() == b"websocket":
+        raise refused(Reason.UPGRADE_REFUSED, "WebSocket is not offered here; use HTTP.")
+    return call.codec
+
+
+def preferences(call: Call, agent: Agent, queue: QueueSettings) -> None:
+    """Priority and patience, from the headers or the agent's defaults.
+
+    Raises:
+        Refused: `bad_request` for a header that cannot be understood.
+    """
+    call.agent = agent
+    call.priority = agent.priority
+    call.max_wait_s = queue.max_wait_s
+    fields = call.request.fields
+    if (value := fields.get(b"x-gateway-priority")) is not None:
+        try:
+            call.priority = Priority(value.decode("latin-1").strip().lower())
+        except ValueError:
+            raise refused(
+                Reason.BAD_REQUEST, "x-gateway-priority must be urgent, normal or background."
+            ) from None
+    if (value := fields.get(b"x-gateway-max-wait")) is not None:
+        call.max_wait_s = _seconds(value)
+
+
+def _seconds(value: bytes) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not isfinite(seconds) or seconds < 0:
+        raise refused(
+            Reason.BAD_REQUEST, "x-gateway-max-wait must be a number of seconds, 0 or more."
+        )
+    return seconds
+
+
+def understand(call: Call, codec: Codec, max_body_bytes: int) -> CallFacts:
+    """The facts of the body; for OpenAI streams, the body that makes the provider report usage.
+
+    Raises:
+        Refused: `bad_request`.
+    """
+    plain = decoded(call.request, call.body, max_body_bytes)
+    try:
+        facts = codec.read(call.matched, plain)
+    except BadCall as fault:
+        raise refused(Reason.BAD_REQUEST, fault.message, param=fault.param) from None
+    call.facts = facts
+    if facts.stream and not facts.usage_requested:
+        call.body = codec.with_usage(call.matched, plain)
+        call.body_changed = call.body is not plain
+    return facts
+
+
+def route(
+    call: Call, codec: Codec, agent: Agent, facts: CallFacts | None, destinations: Destinations
+) -> Target:
+    """Choose provider, lane and model: exactly what was asked for.
+
+    Raises:
+        Refused: `unknown_model` when this agent may not use the model.
+    """
+    endpoint = call.matched.endpoint
+    model = call.matched.model or "" if facts is None else facts.model
+    if model and not destinations.may_use(agent, model):
+        raise refused(
+            Reason.UNKNOWN_MODEL,
+            f"The model {model[:200]!r} is not among those that {agent.name} may use.",
+            param="model",
+        )
+    if endpoint in METERED:
+        call.target = destinations.find(codec.dialect, call.provider_name, model)
+    else:
+        call.target = destinations.side_lane(codec.dialect, call.provider_name, endpoint)
+    return call.target
+
+
+def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
+    """What to reserve, in the terms of the lane's provider."""
+    facts = call.facts
+    if facts is not None and call.matched.endpoint in METERED:
+        guess = parts.book.estimate(agent.name, target.model, facts, parts.clock.monotonic())
+        call.guess = guess
+        use = Usage(
+            input_tokens=guess.input_tokens - guess.cached_tokens,
+            cache_read_tokens=guess.cached_tokens,
+            output_tokens=guess.output_tokens,
+        )
+        cost_microusd, _ = parts.price(target.model, use, parts.clock.wall())
+        return charging.expected(target.lane, facts, guess, cost_microusd)
+    if call.matched.endpoint is Endpoint.PASSTHROUGH and call.request.method in _CHANGING:
+        return _stated(parts.settings.passthrough_tokens)
+    return Charge(requests=1)
+
+
+def _stated(tokens: int) -> Charge:
+    """A charge for a call whose use cannot be read."""
+    return Charge(requests=1, lane_input_tokens=tokens, lane_tokens=tokens, input_tokens=tokens)
+
+
+def ticket(call: Call, agent: Agent, target: Target, amount: Charge) -> TicketRequest:
+    """What admission is asked for."""
+    retry_count = call.request.fields.get(b"x-stainless-retry-count", b"0")
+    call.queued = True
+    return TicketRequest(
+        ticket=call.request_id,
+        lane=target.lane.name,
+        agent=agent.name,
+        team=agent.team,
+        priority=call.priority,
+        weight=agent.weight,
+        charge=amount,
+        max_wait_s=call.max_wait_s,
+        retry_of=_fingerprint(agent.name, call.body),
+        is_retry=retry_count not in {b"0", b""},
+    )
+
+
+def upstream_request(call: Call, codec: Codec, target: Target) -> UpstreamRequest:
+    """What goes to the provider: the client's bytes, with the provider's credential."""
+    request, provider = call.request, target.provider
+    query = request.query
+    if codec.dialect is Dialect.GEMINI and not provider.passthrough:
+        query = without_query_key(query)
+    headers = upstream_headers(
+        request.headers, provider, metered=call.facts is not None, plain=call.body_changed
+    )
+    return UpstreamRequest(
+        method=request.method,
+        target=upstream_target(provider, call.raw_path, query),
+        headers=headers,
+        body=call.body,
+        content_length=len(call.body),
+    )
+
+
+def _fingerprint(agent: str, body: bytes) -> str:
+    """Recognises the same call sent again by the same agent; long bodies by their ends.
+
+    The end of a conversation is what changes between turns, so both ends suffice, and hashing
+    stays far below the cost of everything else.
+    """
+    crc = zlib.crc32(body[-_FINGERPRINT_BYTES:], zlib.crc32(body[:_FINGERPRINT_BYTES]))
+    return f"{agent}:{len(body):x}:{crc:x}"

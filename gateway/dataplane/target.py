@@ -1,0 +1,138 @@
+"""Where a call goes: provider, lane and model, by what was asked for.
+
+One `Destinations` belongs to one topology snapshot; a new snapshot gets a new one, so nothing
+here is ever invalidated.
+"""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from gateway.domain.call import Dialect, Endpoint
+from gateway.domain.outcome import Reason
+from gateway.domain.topology import Agent, Lane, Provider, Topology, default_lane
+
+from .refused import refused
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A lane, and the model to call there."""
+
+    provider: Provider
+    lane: Lane
+    model: str
+
+
+class Destinations:
+    """Finds targets in one topology; what was found is remembered, within bounds."""
+
+    def __init__(self, topology: Topology, max_own_lanes: int) -> None:
+        self.topology = topology
+        self._max_own_lanes = max_own_lanes
+        self._found: dict[tuple[Dialect, str | None, str], Target] = {}
+        self._own_lanes: dict[str, int] = {}
+        self._allowed: dict[tuple[str, str], bool] = {}
+
+    def provider_named(self, name: str) -> Provider:
+        """The provider of a `/p/NAME/` path.
+
+        Raises:
+            Refused: `unknown_provider`.
+        """
+        provider = self.topology.providers.get(name)
+        if provider is None:
+            known = ", ".join(sorted(self.topology.providers)) or "none"
+            raise refused(
+                Reason.UNKNOWN_PROVIDER,
+                f"There is no provider named {name!r} here (configured: {known}).",
+            )
+        return provider
+
+    def find(self, dialect: Dialect, provider: str | None, model: str) -> Target:
+        """The target of a model.
+
+        Raises:
+            Refused: `unknown_provider` when nobody here speaks the dialect.
+        """
+        key = (dialect, provider, model)
+        found = self._found.get(key)
+        if found is None:
+            found = self._resolve(dialect, provider, model)
+            if len(self._found) < _REMEMBERED:
+                self._found[key] = found
+        return found
+
+    def side_lane(self, dialect: Dialect, provider: str | None, endpoint: Endpoint) -> Target:
+        """The target of a call without a model limit of its own: counting tokens, passing through.
+
+        Providers keep separate limits for these (provider-facts A4), so they get their own lane.
+        """
+        found = self._provider(dialect, provider, "")
+        lane = default_lane(found, endpoint.value)
+        return Target(found, replace(lane, counts_cached_input=True, charges_max_output=False), "")
+
+    def may_use(self, agent: Agent, model: str) -> bool:
+        """Whether an agent's `models` patterns allow a model."""
+        if agent.models == ("*",):
+            return True
+        key = (agent.name, model)
+        allowed = self._allowed.get(key)
+        if allowed is None:
+            allowed = any(fnmatchcase(model, pattern) for pattern in agent.models)
+            if len(self._allowed) < _REMEMBERED:
+                self._allowed[key] = allowed
+        return allowed
+
+    def speaking(self, dialect: Dialect) -> list[Provider]:
+        """All providers of a dialect, in the order of the configuration."""
+        return [p for p in self.topology.providers.values() if p.dialect is dialect]
+
+    def _resolve(self, dialect: Dialect, provider: str | None, model: str) -> Target:
+        owner = self._provider(dialect, provider, model)
+        lane = self.topology.lane_for(owner.name, model)
+        if lane.name not in self.topology.lanes:
+            lane = self._own_lane(owner, lane)
+        return Target(owner, lane, model)
+
+    def _provider(self, dialect: Dialect, provider: str | None, model: str) -> Provider:
+        if provider is not None:
+            return self.provider_named(provider)
+        candidates = self.speaking(dialect)
+        if not candidates:
+            raise refused(
+                Reason.UNKNOWN_PROVIDER,
+                f"No provider here speaks the {dialect.value} dialect; add one under `providers`.",
+            )
+        names = {candidate.name for candidate in candidates}
+        for lane in self.topology.lanes.values():
+            if lane.provider in names and any(fnmatchcase(model, p) for p in lane.models):
+                return self.topology.providers[lane.provider]
+        return candidates[0]
+
+    def _own_lane(self, owner: Provider, lane: Lane) -> Lane:
+        count = self._own_lanes.get(owner.name, 0)
+        if count >= self._max_own_lanes:
+            return default_lane(owner, "other")
+        self._own_lanes[owner.name] = count + 1
+        return lane
+
+
+def upstream_target(provider: Provider, raw_path: bytes, query: bytes) -> bytes:
+    """Path and query on the provider's side.
+
+    A base URL stands as the provider's own SDK wants it: OpenAI's ends in the version, which the
+    client's path repeats; the others' do not.
+    """
+    base = _base_path(provider.base_url)
+    if provider.dialect is Dialect.OPENAI and raw_path.startswith(b"/v1/"):
+        raw_path = raw_path[3:]
+    path = base + raw_path
+    return path + b"?" + query if query else path
+
+
+def _base_path(base_url: str) -> bytes:
+    rest = base_url.split("://", 1)[-1]
+    slash = rest.find("/")
+    return b"" if slash < 0 else rest[slash:].rstrip("/").encode()

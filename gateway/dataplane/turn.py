@@ -1,0 +1,48 @@
+"""Waiting for a turn, with a stream kept alive meanwhile."""
+
+from gateway.domain.admission import Admitted
+
+from .call import Call, Plan
+from .keepalive import KeepAlive
+from .parts import Parts
+from .refused import Refused
+from .reservation import Reservation
+
+
+async def take_turn(call: Call, plan: Plan, reservation: Reservation, parts: Parts) -> None:
+    """Wait until the call is admitted.
+
+    Raises:
+        Refused: Waiting cannot help.
+    """
+    keepalive = _keepalive(call, plan, parts)
+    began = parts.clock.monotonic()
+    try:
+        verdict = await reservation.take()
+    finally:
+        call.wait_s += parts.clock.monotonic() - began
+        if keepalive is not None:
+            await keepalive.stop()
+            call.event_stream = call.responder.started
+    if not isinstance(verdict, Admitted):
+        raise Refused(verdict)
+
+
+def _keepalive(call: Call, plan: Plan, parts: Parts) -> KeepAlive | None:
+    if plan.facts is None or not plan.facts.stream:
+        return None
+    head = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-cache"),
+        *call.own_headers(),
+    ]
+    settings = parts.settings
+    keepalive = KeepAlive(
+        call.responder,
+        head,
+        plan.codec.keepalive(call.matched, call.request.text(b"user-agent")),
+        0.0 if call.responder.started else settings.hold_head_s,
+        settings.keepalive_s,
+    )
+    keepalive.arm()
+    return keepalive
