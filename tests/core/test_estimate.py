@@ -1,0 +1,113 @@
+"""Estimates: sound before the first call, close after a few, bounded in memory."""
+
+import random
+from statistics import median
+
+import pytest
+
+from gateway.core import estimate
+from gateway.core.estimate import PRIOR_OUTPUT_TOKENS, EstimateBook
+from gateway.domain.call import CallFacts, PromptPrefix
+from gateway.domain.usage import Usage
+
+
+def call(prompt_bytes: int, **changes: object) -> CallFacts:
+    return CallFacts(model="m", prompt_bytes=prompt_bytes, **changes)  # type: ignore[arg-type]
+
+
+def test_a_first_call_gets_the_prior() -> None:
+    guess = EstimateBook().estimate("a", "m", call(3600), 0.0)
+    assert guess.input_tokens == 1000
+    assert guess.output_tokens == PRIOR_OUTPUT_TOKENS
+    assert guess.cached_tokens == 0
+
+
+def test_the_requested_maximum_caps_the_output() -> None:
+    guess = EstimateBook().estimate("a", "m", call(10, max_output_tokens=7, choices=2), 0.0)
+    assert guess.output_tokens == 14
+
+
+def test_the_ratio_is_learned_within_five_percent_after_twenty_calls() -> None:
+    rng, book = random.Random(1), EstimateBook()
+    errors = []
+    for number in range(60):
+        size = rng.randint(4_000, 48_000)
+        tokens = round(size / 2.9 * rng.gauss(1.0, 0.02))
+        if number >= 20:
+            errors.append(abs(book.estimate("a", "m", call(size), 0.0).input_tokens / tokens - 1))
+        book.learn("a", "m", call(size), Usage(input_tokens=tokens), 0.0)
+    assert median(errors) < 0.05
+
+
+def test_agents_are_learned_apart_and_a_new_agent_starts_from_its_model() -> None:
+    book = EstimateBook()
+    for _ in range(20):
+        book.learn("dense", "m", call(1000), Usage(input_tokens=500), 0.0)
+    for _ in range(3):
+        book.learn("sparse", "m", call(1000), Usage(input_tokens=250), 0.0)
+    assert book.estimate("dense", "m", call(1000), 0.0).input_tokens == pytest.approx(500, rel=0.05)
+    assert book.estimate("sparse", "m", call(1000), 0.0).input_tokens == pytest.approx(252, rel=0.1)
+    assert book.estimate("new", "m", call(1000), 0.0).input_tokens > 300
+
+
+def test_held_output_is_a_quantile_of_recent_answers() -> None:
+    rng, book = random.Random(2), EstimateBook()
+    outputs = [rng.randint(300, 800) for _ in range(200)]
+    covered = 0
+    for number, output in enumerate(outputs):
+        if number >= 32:
+            covered += output <= book.estimate("a", "m", call(10), 0.0).output_tokens
+        book.learn("a", "m", call(10), Usage(output_tokens=output), 0.0)
+    assert 0.7 <= covered / (len(outputs) - 32) <= 0.9
+
+
+def test_guessed_usage_teaches_nothing() -> None:
+    book = EstimateBook()
+    book.learn("a", "m", call(1000), Usage(input_tokens=9999, exact=False), 0.0)
+    assert book.estimate("a", "m", call(3600), 0.0).input_tokens == 1000
+
+
+def test_history_held_by_the_provider_does_not_spoil_the_ratio() -> None:
+    book = EstimateBook()
+    book.learn("a", "m", call(100, server_history=True), Usage(input_tokens=50_000), 0.0)
+    assert book.estimate("a", "m", call(3600), 0.0).input_tokens == 1000
+
+
+class TestCachedPrefixes:
+    FACTS = call(
+        40_000,
+        cache_lifetime_s=300,
+        prefixes=(PromptPrefix(b"1", 20_000), PromptPrefix(b"2", 36_000)),
+    )
+
+    def book(self) -> EstimateBook:
+        book = EstimateBook()
+        wrote = Usage(input_tokens=1_000, cache_write_tokens=9_000, output_tokens=10)
+        book.learn("a", "m", self.FACTS, wrote, 0.0)
+        return book
+
+    def test_a_prefix_sent_within_the_lifetime_is_expected_to_be_cached(self) -> None:
+        guess = self.book().estimate("a", "m", self.FACTS, 299.0)
+        assert guess.cached_tokens == pytest.approx(9_000, rel=0.02)
+
+    def test_after_the_lifetime_it_is_not(self) -> None:
+        assert self.book().estimate("a", "m", self.FACTS, 301.0).cached_tokens == 0
+
+    def test_another_prefix_is_not(self) -> None:
+        other = call(40_000, cache_lifetime_s=300, prefixes=(PromptPrefix(b"3", 36_000),))
+        assert self.book().estimate("a", "m", other, 1.0).cached_tokens == 0
+
+    def test_an_unmarked_prompt_is_not(self) -> None:
+        unmarked = call(40_000, prefixes=self.FACTS.prefixes)
+        assert self.book().estimate("a", "m", unmarked, 1.0).cached_tokens == 0
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "MAX_SUBJECTS", 10)
+    monkeypatch.setattr(estimate, "MAX_PREFIXES", 10)
+    book = EstimateBook()
+    for number in range(100):
+        facts = call(100, cache_lifetime_s=300, prefixes=(PromptPrefix(str(number).encode(), 50),))
+        usage = Usage(input_tokens=10, cache_write_tokens=100)
+        book.learn(f"agent-{number}", f"model-{number}", facts, usage, 0.0)
+    assert len(book._subjects) == len(book._models) == len(book._prefixes) == 10
