@@ -55,22 +55,26 @@ class StreamRules:
             counted from its first byte to its last.
         hides: Events may be left out. Then the tap relays whole events only, and holds back an
             unfinished one.
+        text_bytes: Counts the answer text in some whole events, in place of `envelope_bytes`, for
+            a dialect whose envelopes differ much or whose last events repeat the text.
     """
 
     needles: tuple[bytes, ...]
     read: Callable[[Seen, bytes, bytes], bool]
-    envelope_bytes: int
+    envelope_bytes: int = 0
     hides: bool = False
+    text_bytes: Callable[[bytes], int] | None = None
 
 
 class SseTap:
     """Reads a streamed answer."""
 
-    __slots__ = ("_needles", "_rules", "_seen", "_splitter", "_surplus")
+    __slots__ = ("_needles", "_rules", "_seen", "_splitter", "_surplus", "_text_bytes")
 
     def __init__(self, rules: StreamRules, max_event_bytes: int = sse.MAX_EVENT_BYTES) -> None:
         self._rules = rules
         self._needles = rules.needles
+        self._text_bytes = rules.text_bytes
         self._seen = Seen()
         self._splitter = sse.Splitter(max_event_bytes)
         self._surplus = 0
@@ -132,6 +136,9 @@ class SseTap:
         return self._splitter.at_boundary
 
     def _count(self, events: bytes) -> None:
+        if self._text_bytes is not None:
+            self._surplus += self._text_bytes(events)
+            return
         # `data:` inside a text only lowers the bound.
         self._surplus += len(events) - self._rules.envelope_bytes * events.count(b"data:")
 
@@ -145,8 +152,9 @@ class SseTap:
         if not any(needle in raw for needle in self._needles):
             self._count(raw)
             return True
-        # Empty lines may have come apart from this event and been counted: so always count them.
-        self._surplus += len(raw) - len(raw.strip(b"\r\n")) - 2
+        if self._text_bytes is None:
+            # Empty lines may have come apart from this event and been counted: so always do so.
+            self._surplus += len(raw) - len(raw.strip(b"\r\n")) - 2
         name, data = sse.name_and_data(raw)
         return data is None or self._rules.read(self._seen, name, data)
 
