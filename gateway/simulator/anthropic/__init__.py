@@ -1,0 +1,1 @@
+"""The Anthropic API (provider-facts part A)."""

@@ -1,0 +1,1 @@
+"""The Gemini API (provider-facts B9 to B13)."""

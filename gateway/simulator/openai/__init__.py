@@ -1,0 +1,1 @@
+"""The OpenAI API (provider-facts B1 to B8)."""
