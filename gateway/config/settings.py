@@ -1,0 +1,118 @@
+"""The configuration as one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.domain.routes import Fallback, Route
+from gateway.domain.topology import Topology
+
+from .reading import Origin
+from .texts import LOOPBACK_HOST, Listen
+
+
+class LogLevel(StrEnum):
+    """The least severe message that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where state is kept.
+
+    Attributes:
+        url: A Redis or Valkey server; `None` starts the embedded Valkey. May hold a password.
+        dir: The embedded store's files and generated secrets.
+    """
+
+    url: str | None = field(default=None, repr=False)
+    dir: Path = Path("var")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Bounds of the HTTP server and the data plane.
+
+    Attributes:
+        workers: Processes that share the port.
+        max_connections: Client connections of one worker.
+        max_body_bytes: The largest request body that is read, as sent and decoded.
+        max_upload_bytes: The largest body on a path without a codec, which is streamed.
+        shutdown_grace_s: How long calls in flight may go on after SIGTERM.
+        header_timeout_s: How long a client may take to send a request's head.
+        body_timeout_s: How long a client may pause while it sends a body.
+        idle_timeout_s: How long an idle client connection stays open.
+        hold_head_s: How long a waiting stream's head is held before the first keep-alive.
+        keepalive_s: Pause between keep-alives after that.
+        passthrough_tokens: What a changing call on a path without a codec is charged.
+        max_own_lanes: Lanes a provider may get for models in no configured lane.
+        models_ttl_s: How long a provider's model list is kept.
+    """
+
+    workers: int = 1
+    max_connections: int = 4096
+    max_body_bytes: int = 64 * 1024 * 1024
+    max_upload_bytes: int = 1024 * 1024 * 1024
+    shutdown_grace_s: float = 30.0
+    header_timeout_s: float = 30.0
+    body_timeout_s: float = 60.0
+    idle_timeout_s: float = 75.0
+    hold_head_s: float = 15.0
+    keepalive_s: float = 15.0
+    passthrough_tokens: int = 1000
+    max_own_lanes: int = 200
+    models_ttl_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and where to.
+
+    Attributes:
+        access_log: One JSON line per call.
+        access_file: Where these lines go; `None` is standard output.
+        level: Of the gateway's own messages, on standard error.
+    """
+
+    access_log: bool = True
+    access_file: Path | None = None
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is configured.
+
+    Attributes:
+        topology: Providers, lanes, teams, agents, queue and minute.
+        admin_token: `None`: generated at the first start and kept in `state.dir`.
+        agent_keys: Gateway keys given in the file, agent name to secret; never shown.
+        routes: Kept, not acted on yet.
+        fallbacks: Kept, not acted on yet; lane name to models.
+        file: The file it came from, if any.
+        origins: Where each value came from, by its path in the file; not named here: default.
+        notes: What a person should know, such as settings that do not act yet.
+    """
+
+    topology: Topology
+    listen: Listen = Listen(LOOPBACK_HOST, 8080)  # noqa: RUF009 - frozen
+    state: StateSettings = StateSettings()
+    admin_token: str | None = field(default=None, repr=False)
+    agent_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    server: ServerSettings = ServerSettings()
+    logging: LogSettings = LogSettings()
+    routes: tuple[Route, ...] = ()
+    fallbacks: Mapping[str, Fallback] = field(default_factory=dict)
+    file: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def minute_s(self) -> float:
+        """What "per minute" means in every limit, in seconds."""
+        return self.topology.minute_s

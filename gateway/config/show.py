@@ -1,0 +1,186 @@
+"""The configuration in force as a person may read it: each value with its origin, no secrets."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from gateway.domain.limits import Budget
+from gateway.domain.routes import Route
+from gateway.domain.topology import Agent, Lane, Provider
+
+from .reading import Origin
+from .settings import Settings
+
+MASK = "********"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+
+
+def effective(settings: Settings) -> dict[str, Plain]:
+    """Every setting in force, in the shape of the file.
+
+    Each value is `{"value": ..., "origin": "default" | "FILE:LINE" | "environment (NAME)"}`.
+    Secrets that are set are shown as asterisks. Durations are in seconds, sizes in bytes, amounts
+    in dollars.
+    """
+    shown = _with_origins(_plain(settings), "", settings.origins)
+    assert isinstance(shown, dict)  # noqa: S101 - a dict goes in, so a dict comes out
+    return shown
+
+
+def _with_origins(value: Plain, path: str, origins: Mapping[str, Origin]) -> Plain:
+    if isinstance(value, dict):
+        return {
+            key: _with_origins(inner, f"{path}.{key}" if path else key, origins)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        return [_with_origins(inner, f"{path}[{i}]", origins) for i, inner in enumerate(value)]
+    return {"value": value, "origin": str(origins.get(path, Origin()))}
+
+
+def _plain(settings: Settings) -> dict[str, Plain]:
+    topology = settings.topology
+    keys = settings.agent_keys
+    return {
+        "listen": str(settings.listen),
+        "minute": settings.minute_s,
+        "state": {"url": _masked_url(settings.state.url), "dir": str(settings.state.dir)},
+        "admin": {"token": _masked(settings.admin_token)},
+        "providers": {name: _provider(one) for name, one in topology.providers.items()},
+        "lanes": {name: _lane(one) for name, one in topology.lanes.items()},
+        "teams": {name: {"budget": _budget(one.budget)} for name, one in topology.teams.items()},
+        "agents": {name: _agent(one, keys.get(name)) for name, one in topology.agents.items()},
+        "queue": {
+            "max_wait": topology.queue.max_wait_s,
+            "max_depth": topology.queue.max_depth,
+            "ageing": topology.queue.ageing_s,
+        },
+        "server": _server(settings),
+        "logging": {
+            "access_log": settings.logging.access_log,
+            "access_file": _text(settings.logging.access_file),
+            "level": settings.logging.level.value,
+        },
+        "routes": [_route(one) for one in settings.routes],
+        "fallbacks": {name: list(one.models) for name, one in settings.fallbacks.items()},
+    }
+
+
+def _server(settings: Settings) -> dict[str, Plain]:
+    server = settings.server
+    return {
+        "workers": server.workers,
+        "max_connections": server.max_connections,
+        "max_body": server.max_body_bytes,
+        "max_upload": server.max_upload_bytes,
+        "shutdown_grace": server.shutdown_grace_s,
+        "header_timeout": server.header_timeout_s,
+        "body_timeout": server.body_timeout_s,
+        "idle_timeout": server.idle_timeout_s,
+        "hold_head": server.hold_head_s,
+        "keepalive": server.keepalive_s,
+        "passthrough_tokens": server.passthrough_tokens,
+        "max_own_lanes": server.max_own_lanes,
+        "models_ttl": server.models_ttl_s,
+    }
+
+
+def _provider(provider: Provider) -> dict[str, Plain]:
+    timeouts = provider.timeouts
+    return {
+        "dialect": provider.dialect.value,
+        "base_url": provider.base_url,
+        "api_key": "passthrough" if provider.passthrough else _masked(provider.api_key) or "none",
+        "timeouts": {
+            "connect": timeouts.connect_s,
+            "first_byte": timeouts.first_byte_s,
+            "between_chunks": timeouts.between_chunks_s,
+            "total": timeouts.total_s,
+        },
+        "max_connections": provider.max_connections,
+        "tls_ca_file": provider.tls_ca_file,
+    }
+
+
+def _lane(lane: Lane) -> dict[str, Plain]:
+    limits = lane.limits
+    return {
+        "provider": lane.provider,
+        "models": list(lane.models),
+        "limits": {
+            "rpm": limits.rpm,
+            "itpm": limits.itpm,
+            "otpm": limits.otpm,
+            "tpm": limits.tpm,
+            "concurrency": limits.concurrency,
+        },
+        "margin": lane.margin,
+        "counts_cached_input": lane.counts_cached_input,
+        "charges_max_output": lane.charges_max_output,
+        "floors": {priority.value: level for priority, level in lane.floors.items()},
+    }
+
+
+def _agent(agent: Agent, key: str | None) -> dict[str, Plain]:
+    return {
+        "team": agent.team,
+        "key": _masked(key),
+        "priority": agent.priority.value,
+        "weight": agent.weight,
+        "models": list(agent.models),
+        "budget": _budget(agent.budget),
+    }
+
+
+def _budget(budget: Budget) -> dict[str, Plain]:
+    return {
+        "rpm": budget.rpm,
+        "tpm": budget.tpm,
+        "concurrency": budget.concurrency,
+        "usd_per_day": _dollars(budget.usd_per_day_micro),
+        "usd_per_month": _dollars(budget.usd_per_month_micro),
+        "mode": budget.mode.value,
+    }
+
+
+def _route(route: Route) -> dict[str, Plain]:
+    match = route.match
+    return {
+        "match": {
+            "model": match.model,
+            "agents": list(match.agents),
+            "teams": list(match.teams),
+            "priorities": [_word(one) for one in match.priorities],
+        },
+        "simple": route.simple,
+        "mode": route.mode.value,
+    }
+
+
+def _word(word: Enum) -> str:
+    return str(word.value)
+
+
+def _text(value: object | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _dollars(micro: int | None) -> float | None:
+    return None if micro is None else float(Decimal(micro) / 1_000_000)
+
+
+def _masked(secret: str | None) -> str | None:
+    return None if secret is None else MASK
+
+
+def _masked_url(url: str | None) -> str | None:
+    """A store URL without its password; its query may hold one, too."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
+    query = MASK if parts.query else ""
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
