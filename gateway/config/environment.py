@@ -8,3 +8,8 @@ from types import MappingProxyType
 def read_environment() -> Mapping[str, str]:
     """A read-only copy of the environment as it is now."""
     return MappingProxyType(dict(os.environ))  # noqa: TID251 - this is its home
+
+
+def export(name: str, value: str) -> None:
+    """Set a variable for this process and those it starts (the metrics library reads one)."""
+    os.environ[name] = value  # noqa: TID251 - this is its home

@@ -1,0 +1,222 @@
+"""The HTTP server around the door, in three forms: one process, several workers, and in place.
+
+uvicorn serves: it owns sockets, signals and the graceful stop (stop accepting, finish what runs
+within the grace period, then shut down the parts). The store of its own, if any, lives in the
+parent for as long as the workers do.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+
+import httpx2
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from gateway.config import Settings
+from gateway.config.environment import export
+from gateway.store.embedded import EmbeddedValkey
+
+from .worker import WorkerPlan
+
+BACKLOG = 2048
+_INCOMPLETE = "ASGI callable returned without completing response."
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; returns normally after a graceful stop.
+
+    Args:
+        settings: The configuration in force.
+        announce: Called with the base URL once calls can be served.
+
+    Raises:
+        OSError: The address cannot be bound.
+        EmbeddedValkeyError: The embedded store does not start.
+    """
+    with ExitStack() as stack:
+        url = settings.state.url or stack.enter_context(_store_in_background(settings))
+        listener = stack.enter_context(_bound(settings))
+        workers = settings.server.workers
+        directory = None
+        if workers > 1:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-metrics-"))
+            export("PROMETHEUS_MULTIPROC_DIR", directory)
+        config = server_config(WorkerPlan(settings, url, directory), settings)
+        base_url = _base_url(listener)
+        stack.enter_context(_quiet_signals())
+        stack.enter_context(_when_ready(base_url, announce))
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+@asynccontextmanager
+async def serving(plan: WorkerPlan) -> AsyncIterator[str]:
+    """A gateway inside this event loop, for tests and the demo. Gives its base URL."""
+    with _bound(plan.settings) as listener:
+        server = _Embedded(server_config(plan, replace_workers(plan.settings, 1)))
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(server.serve(sockets=[listener]))
+            await server.ready(task)
+            try:
+                yield _base_url(listener)
+            finally:
+                server.should_exit = True
+
+
+def replace_workers(settings: Settings, workers: int) -> Settings:
+    """The same settings for another number of workers."""
+    return replace(settings, server=replace(settings.server, workers=workers))
+
+
+def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves a door: nothing added, nothing logged for each call."""
+    logging.getLogger("uvicorn.error").addFilter(_without_cut_answers)
+    return uvicorn.Config(
+        plan,
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        workers=settings.server.workers,
+        timeout_keep_alive=int(settings.server.idle_timeout_s),
+        timeout_graceful_shutdown=int(settings.server.shutdown_grace_s),
+    )
+
+
+class _Embedded(uvicorn.Server):
+    """A server that leaves the signals to its host and says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._up.set()
+
+    async def ready(self, task: "asyncio.Task[None]") -> None:
+        """Wait until it serves.
+
+        Raises:
+            RuntimeError: It ended instead.
+        """
+        up = asyncio.ensure_future(self._up.wait())
+        await asyncio.wait([up, task], return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self.should_exit or task.done():
+            raise RuntimeError("the gateway did not start; its log says why")
+
+
+def _without_cut_answers(record: logging.LogRecord) -> bool:
+    """An answer that the provider cut is ended by closing the connection, which is no error."""
+    return record.getMessage() != _INCOMPLETE
+
+
+@contextmanager
+def _bound(settings: Settings) -> Iterator[socket.socket]:
+    listen = settings.listen
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by each accepted connection: a streamed event is never held back (Nagle).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((listen.host, listen.port))
+        listener.set_inheritable(True)
+        yield listener
+    finally:
+        listener.close()
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _store_in_background(settings: Settings) -> Iterator[str]:
+    """The embedded store in a thread of its own, since the server owns the main thread."""
+    started: threading.Event = threading.Event()
+    stopping = threading.Event()
+    outcome: list[str | BaseException] = []
+
+    async def live() -> None:
+        async with EmbeddedValkey(settings.state.dir) as store:
+            outcome.append(store.url)
+            started.set()
+            await asyncio.get_running_loop().run_in_executor(None, stopping.wait)
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except BaseException as fault:  # noqa: BLE001 - handed to the main thread
+            outcome.append(fault)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="embedded-store")
+    thread.start()
+    try:
+        started.wait()
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        yield outcome[0]
+    finally:
+        stopping.set()
+        thread.join()
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Uvicorn raises a signal again after its graceful stop; a stop that went well exits 0."""
+    previous = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in previous.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def _when_ready(base_url: str, announce: Callable[[str], None]) -> Iterator[None]:
+    """Announce once `/readyz` says yes; asked from outside, so that it is true for any worker."""
+    stopping = threading.Event()
+
+    def watch() -> None:
+        with httpx2.Client(timeout=2.0, trust_env=False) as client:
+            while not stopping.wait(0.05):
+                try:
+                    ready = client.get(f"{base_url}/readyz").status_code == 200
+                except httpx2.HTTPError:
+                    ready = False
+                if ready:
+                    announce(base_url)
+                    return
+
+    thread = threading.Thread(target=watch, name="announce", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()

@@ -1,0 +1,130 @@
+"""Builds one worker: every part made, joined and taken down again in one place."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gateway.config import Settings
+from gateway.core.estimate import EstimateBook
+from gateway.dataplane.app import Door, House
+from gateway.dataplane.parts import Parts
+from gateway.dataplane.pipeline import Pipeline
+from gateway.dataplane.settings import DataPlaneSettings
+from gateway.domain.facts import CallRecord
+from gateway.ports import Observer
+from gateway.store.admission import RedisAdmission
+from gateway.store.connection import ROOT, connect
+from gateway.store.directory import CachedDirectory
+from gateway.telemetry.access_log import AccessLog
+from gateway.telemetry.metrics import Metrics
+from gateway.upstream.transport import HttpUpstream
+
+from .clock import SystemClock
+from .ids import replica_id, request_ids
+from .pages import pages
+from .prices import ListPrices
+
+log = logging.getLogger("gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """What a worker is built from; it can be pickled into a new process.
+
+    Attributes:
+        store_url: The store, configured or embedded.
+        multiprocess_dir: Where the workers of a group join their metrics; `None` if alone.
+    """
+
+    settings: Settings
+    store_url: str
+    multiprocess_dir: str | None = None
+
+    def __call__(self) -> Door:
+        """The application, built when the server starts it (an ASGI factory)."""
+        return Door(house(self))
+
+
+class Observers:
+    """Tells several observers."""
+
+    __slots__ = ("_observers",)
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def call_finished(self, record: CallRecord) -> None:
+        """Tell each of them."""
+        for observer in self._observers:
+            observer.call_finished(record)
+
+
+@asynccontextmanager
+async def house(plan: WorkerPlan) -> AsyncIterator[House]:
+    """Everything behind the door, for as long as the worker runs."""
+    settings, clock = plan.settings, SystemClock()
+    replica = replica_id()
+    async with AsyncExitStack() as stack:
+        redis = await connect(plan.store_url)
+        stack.push_async_callback(redis.aclose)
+        directory = await stack.enter_async_context(
+            CachedDirectory(redis, settings.topology, settings.agent_keys, clock)
+        )
+        admission = RedisAdmission(redis, ROOT, replica, clock)
+        await admission.start()
+        stack.push_async_callback(admission.stop)
+        await admission.configure(settings.topology)
+        upstream = HttpUpstream()
+        stack.push_async_callback(upstream.close)
+        metrics = Metrics(plan.multiprocess_dir)
+        observers: list[Observer] = [metrics]
+        if settings.logging.access_log:
+            access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
+            stack.callback(access_log.flush)
+            observers.append(access_log)
+        pipeline = Pipeline(
+            Parts(
+                directory=directory,
+                admission=admission,
+                upstream=upstream,
+                observer=Observers(*observers),
+                clock=clock,
+                price=ListPrices(),
+                book=EstimateBook(),
+                request_ids=request_ids(replica),
+                settings=data_plane_settings(settings),
+            )
+        )
+        metrics.watch(lambda: pipeline.in_flight, lambda: admission.store_up)
+
+        async def can_admit() -> str | None:
+            return None if admission.store_up else "the store does not answer"
+
+        yield House(pipeline, pages(metrics, can_admit))
+
+
+def data_plane_settings(settings: Settings) -> DataPlaneSettings:
+    """The data plane's part of the configuration."""
+    server = settings.server
+    return DataPlaneSettings(
+        max_body_bytes=server.max_body_bytes,
+        max_upload_bytes=server.max_upload_bytes,
+        passthrough_tokens=server.passthrough_tokens,
+        max_own_lanes=server.max_own_lanes,
+        hold_head_s=server.hold_head_s,
+        keepalive_s=server.keepalive_s,
+        models_ttl_s=server.models_ttl_s,
+    )
+
+
+@contextmanager
+def _access_stream(settings: Settings) -> Iterator[BinaryIO]:
+    path = settings.logging.access_file
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    with path.open("ab") as stream:
+        yield stream
