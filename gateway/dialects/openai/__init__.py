@@ -1,1 +1,1 @@
-"""The openai wire format."""
+"""The OpenAI wire format: Chat Completions, Responses, Embeddings, and what clones make of it."""

@@ -1,0 +1,97 @@
+"""The OpenAI dialect behind the interface that all dialects share."""
+
+from collections.abc import Iterable
+
+from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.tap import JsonTap, NullTap, SseTap
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Refusal, UpstreamAnswer
+
+from . import errors, include_usage, models, paths, refusals, requests, responses, streams
+from .headers import headroom
+
+COMMENT = b": keep-alive\n\n"
+CODEX_KEEPALIVE = b'event: keepalive\ndata: {"type":"keepalive","sequence_number":0}\n\n'
+_CODEX = "codex"
+
+_UNARY = {
+    Endpoint.CHAT: responses.read_completion,
+    Endpoint.EMBEDDINGS: responses.read_completion,
+    Endpoint.RESPONSES: responses.read_response,
+    Endpoint.COUNT_TOKENS: responses.read_count,
+}
+
+
+class OpenAICodec:
+    """Chat Completions, Responses and Embeddings, of OpenAI and of servers that speak like it."""
+
+    __slots__ = ()
+
+    @property
+    def dialect(self) -> Dialect:
+        """OpenAI."""
+        return Dialect.OPENAI
+
+    def match(self, method: str, path: str) -> Matched | None:
+        """See `paths.match`."""
+        return paths.match(method, path)
+
+    def read(self, matched: Matched, body: bytes) -> CallFacts:
+        """The facts of a body.
+
+        Raises:
+            BadCall: It cannot be understood.
+        """
+        return requests.read(matched, body)
+
+    def with_usage(self, matched: Matched, body: bytes) -> bytes:
+        """The body of a chat stream, asking for usage; any other body as it is."""
+        return include_usage.with_usage(body) if matched.endpoint is Endpoint.CHAT else body
+
+    def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
+        """A tap by what the answer says it is; where it says nothing, by what was asked for."""
+        read = _UNARY.get(matched.endpoint)
+        if read is None:
+            return NullTap()
+        kind = content_type.partition(";")[0].strip().lower()
+        streamed = kind == "text/event-stream" or (facts.stream and "json" not in kind)
+        if streamed and matched.endpoint is Endpoint.CHAT:
+            # Only what the gateway itself asked for is hidden.
+            hides = facts.stream and not facts.usage_requested
+            return SseTap(streams.CHAT_HIDING_USAGE if hides else streams.CHAT)
+        if streamed and matched.endpoint is Endpoint.RESPONSES:
+            return SseTap(streams.RESPONSES)
+        return JsonTap(read)
+
+    def max_output_default(self, matched: Matched) -> int | None:
+        """Unbounded, but for endpoints which generate nothing."""
+        return 0 if matched.endpoint in {Endpoint.EMBEDDINGS, Endpoint.COUNT_TOKENS} else None
+
+    def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
+        """What `x-ratelimit-*` say."""
+        return headroom(headers)
+
+    def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
+        """What an upstream answer means; `now` is in epoch seconds."""
+        return errors.classify(status, headers, body, now)
+
+    def refuse(
+        self, matched: Matched, refusal: Refusal, request_id: str, *, as_stream: bool = False
+    ) -> Reply:
+        """The refusal in OpenAI's shape."""
+        return refusals.refuse(matched, refusal, request_id, as_stream=as_stream)
+
+    def keepalive(self, matched: Matched, user_agent: str) -> bytes:
+        """A comment, which SDKs skip; for Codex, whose timer comments do not reset, an event.
+
+        provider-facts B0. Codex names itself in its user agent (`codex_cli_rs/...`,
+        `codex_exec/...`), and speaks Responses only.
+        """
+        is_codex = user_agent[: len(_CODEX)].lower() == _CODEX
+        return CODEX_KEEPALIVE if is_codex and matched.endpoint is Endpoint.RESPONSES else COMMENT
+
+    def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
+        """The same list for every client; see `models` for what Codex makes of it."""
+        del user_agent
+        return models.list_models(entries, path)

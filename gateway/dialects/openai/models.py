@@ -1,0 +1,39 @@
+"""The model list in OpenAI's shape (provider-facts B8).
+
+Codex asks for `{"models": [...]}` with about twenty fields a model, which describe its prompts
+and tools; it alone knows right values for them. Given `{"data": [...]}` it fails to decode the
+list and goes on with its built-in one, which works. A `models` list that we made up would replace
+that one, so every client gets the same standard list.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.dialects.codec import ModelEntry, Reply
+
+from .paths import model_of
+from .refusals import JSON, error_body
+
+
+def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
+    """The list, or the one model in the path, or the 404 of a model that is not there."""
+    wanted = model_of(path)
+    if wanted is None:
+        body = {"object": "list", "data": [_model(entry) for entry in entries]}
+        return Reply(200, (JSON,), msgspec.json.encode(body))
+    for entry in entries:
+        if entry.model == wanted:
+            return Reply(200, (JSON,), msgspec.json.encode(_model(entry)))
+    message = f"The model {wanted[:200]!r} does not exist or is not among those you may use."
+    body_404 = error_body(message, "invalid_request_error", "model_not_found", "model")
+    return Reply(404, (JSON,), body_404)
+
+
+def _model(entry: ModelEntry) -> dict[str, str | int]:
+    return {
+        "id": entry.model,
+        "object": "model",
+        "created": entry.created_s,
+        "owned_by": entry.owner,
+    }
