@@ -57,6 +57,8 @@ class StreamRules:
             unfinished one.
         text_bytes: Counts the answer text in some whole events, in place of `envelope_bytes`, for
             a dialect whose envelopes differ much or whose last events repeat the text.
+        padding: What a provider fills events up with against traffic analysis; each one found
+            is taken off the count, wherever it stands.
     """
 
     needles: tuple[bytes, ...]
@@ -64,6 +66,7 @@ class StreamRules:
     envelope_bytes: int = 0
     hides: bool = False
     text_bytes: Callable[[bytes], int] | None = None
+    padding: bytes = b""
 
 
 class SseTap:
@@ -139,8 +142,11 @@ class SseTap:
         if self._text_bytes is not None:
             self._surplus += self._text_bytes(events)
             return
-        # `data:` inside a text only lowers the bound.
-        self._surplus += len(events) - self._rules.envelope_bytes * events.count(b"data:")
+        # `data:` or padding inside a text only lowers the bound.
+        surplus = len(events) - self._rules.envelope_bytes * events.count(b"data:")
+        if padding := self._rules.padding:
+            surplus -= len(padding) * events.count(padding)
+        self._surplus += surplus
 
     def _read(self, whole: bytes) -> bytes:
         return b"".join([raw for raw in sse.split(whole) if self._relays(raw)])

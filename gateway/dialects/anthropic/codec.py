@@ -1,0 +1,89 @@
+"""The Anthropic dialect: the Messages API of Claude."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.tap import JsonTap, NullTap, SseTap
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Refusal, UpstreamAnswer
+
+from . import errors, models, prompt, requests, responses, streams
+from .headers import headroom
+
+_ROOT = "/v1/"
+_POSTED = {
+    "/v1/messages": Matched(Endpoint.MESSAGES),
+    "/v1/messages/count_tokens": Matched(Endpoint.COUNT_TOKENS),
+}
+_MODELS = Matched(Endpoint.MODELS)
+_PASSTHROUGH = Matched(Endpoint.PASSTHROUGH)
+
+
+class AnthropicCodec:
+    """Implements `gateway.dialects.codec.Codec`."""
+
+    dialect = Dialect.ANTHROPIC
+
+    def match(self, method: str, path: str) -> Matched | None:
+        """What a path does (provider-facts A1); the API's only version is `/v1/`."""
+        if method == "POST" and (known := _POSTED.get(path)) is not None:
+            return known
+        if not path.startswith(_ROOT):
+            return None
+        if method in {"GET", "HEAD"} and (
+            path == models.ROOT or path.startswith(models.ROOT + "/")
+        ):
+            return _MODELS
+        return _PASSTHROUGH
+
+    def read(self, matched: Matched, body: bytes) -> CallFacts:
+        """Extract the facts from a request body."""
+        return requests.read(body, counting=matched.endpoint is Endpoint.COUNT_TOKENS)
+
+    def with_usage(self, matched: Matched, body: bytes) -> bytes:
+        """The same body: Anthropic always reports usage."""
+        return body
+
+    def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
+        """A tap for the answer, by what the answer says it is."""
+        kind = content_type.partition(";")[0].strip().lower()
+        long_cache = facts.cache_lifetime_s >= prompt.LONG_CACHE_S
+        if matched.endpoint is Endpoint.MESSAGES and kind == "text/event-stream":
+            return SseTap(streams.rules(long_cache=long_cache))
+        if matched.endpoint is Endpoint.MESSAGES and kind == "application/json":
+            return JsonTap(partial(responses.read_message, long_cache=long_cache))
+        if matched.endpoint is Endpoint.COUNT_TOKENS:
+            return JsonTap(responses.read_count)
+        return NullTap()
+
+    def max_output_default(self, matched: Matched) -> int | None:
+        """`max_tokens` is required, so there is no default."""
+        return None
+
+    def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
+        """What the rate-limit headers say."""
+        return headroom(headers)
+
+    def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
+        """What an upstream answer means."""
+        return errors.classify(status, headers, body, now)
+
+    def refuse(
+        self, matched: Matched, refusal: Refusal, request_id: str, *, as_stream: bool = False
+    ) -> Reply:
+        """A refusal in Anthropic's error shape, or as the error event of a stream."""
+        return errors.refuse(refusal, request_id, as_stream=as_stream)
+
+    def keepalive(self, matched: Matched, user_agent: str) -> bytes:
+        """A ping event: the same for all clients."""
+        return streams.PING
+
+    def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
+        """The model list, or one model."""
+        return models.list_models(entries, path)
+
+    def parse_models(self, body: bytes) -> tuple[ModelEntry, ...]:
+        """The entries of Anthropic's own list."""
+        return models.parse_models(body)

@@ -1,0 +1,158 @@
+"""Usage as the Messages API reports it (provider-facts A2), and unary answers."""
+
+import msgspec
+
+from gateway.dialects.tap import Seen
+from gateway.domain.usage import Usage
+
+
+class CacheCreation(msgspec.Struct):
+    """How the tokens written to the cache divide by lifetime."""
+
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class OutputDetails(msgspec.Struct):
+    """What the output consists of."""
+
+    thinking_tokens: int | None = None
+
+
+class Iteration(msgspec.Struct):
+    """One of several model runs inside a call."""
+
+    type: str = ""
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+
+
+class Reported(msgspec.Struct):
+    """A `usage` object; what is absent was not told."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    output_tokens_details: OutputDetails | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    iterations: list[Iteration] | None = None
+
+
+class Answer(msgspec.Struct):
+    """A whole message, or the beginning of one in `message_start`."""
+
+    model: str = ""
+    usage: Reported | None = None
+
+
+_ANSWER = msgspec.json.Decoder(Answer)
+_ANY = msgspec.json.Decoder(msgspec.Raw)
+
+
+class Account:
+    """Adds up what one call reports of its usage, in one piece or in several.
+
+    Later counts are cumulative and replace earlier ones; what they leave out stays (facts A2).
+    Compaction runs are billed but are not part of the totals, so they are added. Advisor runs
+    (another model's tokens) are not counted: `Usage` speaks of one model.
+    """
+
+    __slots__ = ("_long_cache", "_told", "served_by")
+
+    def __init__(self, *, long_cache: bool = False) -> None:
+        """`long_cache` says that the call marked its prompt for the one-hour cache.
+
+        It decides for tokens of which the provider does not tell the lifetime.
+        """
+        self._long_cache = long_cache
+        self._told = Reported()
+        self.served_by = ""
+        """The fallback model that answered in place of the one asked for; empty if none did."""
+
+    def add(self, usage: Reported) -> Usage:
+        """Take the next report; return the usage as known now."""
+        told = self._told
+        for field in _FIELDS:
+            value = getattr(usage, field)
+            if value is not None:
+                setattr(told, field, value)
+        for run in told.iterations or ():
+            if run.type == "fallback_message" and run.model:
+                self.served_by = run.model
+        return self._total()
+
+    def _total(self) -> Usage:
+        told = self._told
+        compactions = [run for run in told.iterations or () if run.type == "compaction"]
+        written = _count(told.cache_creation_input_tokens)
+        details = told.output_tokens_details
+        return Usage(
+            input_tokens=_count(told.input_tokens) + sum(run.input_tokens for run in compactions),
+            cache_read_tokens=_count(told.cache_read_input_tokens)
+            + sum(_count(run.cache_read_input_tokens) for run in compactions),
+            cache_write_tokens=written
+            + sum(_count(run.cache_creation_input_tokens) for run in compactions),
+            cache_write_1h_tokens=self._long(written, told.cache_creation)
+            + sum(
+                self._long(_count(run.cache_creation_input_tokens), run.cache_creation)
+                for run in compactions
+            ),
+            output_tokens=_count(told.output_tokens)
+            + sum(run.output_tokens for run in compactions),
+            reasoning_tokens=0 if details is None else _count(details.thinking_tokens),
+            service_tier=_tier(told),
+        )
+
+    def _long(self, written: int, split: CacheCreation | None) -> int:
+        """The long-lived part of so many tokens; the split may be older than the total."""
+        if split is None or split.ephemeral_1h_input_tokens is None:
+            return written if self._long_cache else 0
+        return min(split.ephemeral_1h_input_tokens, written)
+
+
+_FIELDS = Reported.__struct_fields__
+
+
+def _count(tokens: int | None) -> int:
+    return max(0, tokens or 0)
+
+
+def _tier(told: Reported) -> str:
+    """Fast mode has prices and limits of its own, like a tier (facts A4, A6)."""
+    return "fast" if told.speed == "fast" else told.service_tier or ""
+
+
+def read_message(seen: Seen, body: bytes, *, long_cache: bool = False) -> None:
+    """Read a unary answer of `/v1/messages`."""
+    try:
+        answer = _ANSWER.decode(body)
+    except (ValueError, RecursionError):
+        seen.complete = is_whole(body)
+        return
+    seen.complete = True
+    seen.model = answer.model
+    if answer.usage is not None:
+        account = Account(long_cache=long_cache)
+        seen.usage = account.add(answer.usage)
+        seen.model = account.served_by or seen.model
+
+
+def read_count(seen: Seen, body: bytes) -> None:
+    """Read an answer of `count_tokens`, which uses no tokens (facts A7)."""
+    seen.complete = is_whole(body)
+    seen.usage = Usage()
+
+
+def is_whole(body: bytes) -> bool:
+    """Whether a body is one whole JSON value."""
+    try:
+        _ANY.decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
