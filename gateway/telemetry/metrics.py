@@ -9,7 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -24,6 +30,7 @@ MAX_AGENTS = 200
 MAX_MODELS = 200
 MAX_LANES = 200
 _MICRO = 1e-6
+disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, for nothing we show
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -139,7 +139,8 @@ def _bound(settings: Settings) -> Iterator[socket.socket]:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Inherited by each accepted connection: a streamed event is never held back (Nagle).
+        # Inherited by each accepted connection, so that no streamed event is held back (Nagle);
+        # asyncio alone sets it only on sockets whose protocol number is known.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((listen.host, listen.port))
         listener.set_inheritable(True)
