@@ -100,7 +100,11 @@ def _provider(
             "It usually ends in /v1, as its SDK wants it.",
         )
     key = given.get(manual.API_KEY)
-    if key is None and given.has("dialect") and not given.has("api_key"):
+    if (
+        key is None
+        and given.has("dialect")
+        and not (given.has("api_key") or given.flawed("dialect"))
+    ):
         key = _default_key(given, official, url, environment, book)
     ca_file = given.get(manual.TLS_CA_FILE)
     return Provider(
@@ -187,7 +191,7 @@ def providers_from_environment(
         if source:
             book.origins[f"{path}.base_url"] = Origin(variables=(source,))
         providers[official.name] = Provider(official.name, official.dialect, url, api_key=key)
-    if not providers:
+    if not providers and not any(one.field == "providers" for one in book.faults.found):
         book.faults.found.append(_no_provider(book.faults.file))
     return providers
 

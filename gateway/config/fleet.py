@@ -33,12 +33,12 @@ def lanes(given: Mapping[str, Given], providers: Mapping[str, Provider]) -> dict
     taken: dict[tuple[str, str], str] = {}
     for name, one in given.items():
         lane = _lane(name, one, providers)
-        for pattern in lane.models:
+        for i, pattern in enumerate(lane.models):
             other = taken.setdefault((lane.provider, pattern), name)
             if other != name:
                 one.fault(
                     "models",
-                    f"{pattern} is in lane {other} already, which would always win",
+                    f"{one.shown('models', pattern, i)} is in lane {other} already, which would always win",
                     "Remove it from one of them.",
                 )
         found[name] = lane
@@ -50,7 +50,7 @@ def _lane(name: str, given: Given, providers: Mapping[str, Provider]) -> Lane:
     if provider and provider not in providers:
         given.fault(
             "provider",
-            f"there is no provider {provider}",
+            f"there is no provider {given.shown('provider', provider)}",
             suggestion(provider, providers, _listed("providers", providers)),
         )
     limits = given.section(manual.LIMITS)
@@ -126,7 +126,7 @@ def _agent(name: str, given: Given, known_teams: Mapping[str, Team]) -> Agent:
     if team is not None and team not in known_teams:
         given.fault(
             "team",
-            f"there is no team {team}",
+            f"there is no team {given.shown('team', team)}",
             suggestion(team, known_teams, _listed("teams", known_teams)),
         )
     return Agent(
@@ -180,10 +180,11 @@ def _route(
 def _check_known(
     given: Given, field: str, names: tuple[str, ...], known: Mapping[str, object]
 ) -> None:
-    for name in names:
+    for i, name in enumerate(names):
         if name not in known:
             remedy = suggestion(name, known, _listed(field, known))
-            given.fault(field, f"there is no {field.removesuffix('s')} {name}", remedy)
+            told = given.shown(field, name, i)
+            given.fault(field, f"there is no {field.removesuffix('s')} {told}", remedy)
 
 
 def fallbacks(root: Given, known_lanes: Mapping[str, Lane]) -> dict[str, Fallback]:

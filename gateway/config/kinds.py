@@ -52,7 +52,7 @@ def whole(minimum: int = 0, maximum: int = MAX_INTEGER) -> Kind[int]:
     """A whole number within bounds; `_` may group digits."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d[\d_]*", text):
+        if not re.fullmatch(r"[+-]?\d[\d_]{0,30}", text):
             raise Unfit(f"{quoted(text)} is not a whole number", "Write it like 80000.")
         value = int(text)
         _check_bounds(value, minimum, maximum)

@@ -77,7 +77,7 @@ def _settings(
     root = Given(manual.SCHEMA, tree, "", book)
     listen = root.get(manual.LISTEN)
     given_providers = root.table(manual.PROVIDERS)
-    if given_providers or root.has(manual.PROVIDERS.name):
+    if given_providers:
         providers = providers_from_file(given_providers, environment, listen, folder, book)
     else:
         providers = providers_from_environment(environment, listen, book)

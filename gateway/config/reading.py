@@ -91,6 +91,19 @@ class Given:
         """Note a fault of a field."""
         self._book.faults.add(self.place_of(name), self.child(name), message, remedy)
 
+    def flawed(self, name: str) -> bool:
+        """Whether a fault of this very field was noted."""
+        path = self.child(name)
+        return any(fault.field == path for fault in self._book.faults.found)
+
+    def shown(self, name: str, value: str, index: int | None = None) -> str:
+        """A value for a message; what came from a variable is not told."""
+        path = self.child(name) if index is None else f"{self.child(name)}[{index}]"
+        origin = self._book.origins.get(path) or self._book.origins.get(self.child(name))
+        if origin is not None and origin.variables:
+            return f"as ${{{origin.variables[0]}}} names it"
+        return value
+
     def fault_at_entry(self, name: str, key: str, message: str, remedy: str) -> None:
         """Note a fault of one entry of a table."""
         tree = self._tree(name)
@@ -130,7 +143,7 @@ class Given:
                 self._note_missing(series.name, series.meaning)
             return series.default
         values = self._values(tree, self.child(series.name), series.kind)
-        if series.required and not values:
+        if series.required and isinstance(tree, Items) and not tree.items:
             self.fault(series.name, "the list is empty", series.meaning)
         return values
 
