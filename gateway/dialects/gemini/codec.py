@@ -1,0 +1,85 @@
+"""The Gemini wire format behind the interface that all dialects share."""
+
+from collections.abc import Iterable
+
+from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.tap import JsonTap, NullTap
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Refusal, UpstreamAnswer
+
+from . import errors, models, paths, requests, responses, streams, verdicts
+from .headers import headroom
+
+KEEPALIVE = b"\r\n\r\n"
+"""Blank lines are all that every Gemini client survives (provider-facts B0)."""
+
+
+class GeminiCodec:
+    """Stateless; one instance serves all calls."""
+
+    dialect = Dialect.GEMINI
+
+    def match(self, method: str, path: str) -> Matched | None:
+        """See `paths.match`."""
+        return paths.match(method, path)
+
+    def read(self, matched: Matched, body: bytes) -> CallFacts:
+        """See `requests.read`.
+
+        Raises:
+            BadCall: The body cannot be understood; the message names the field.
+        """
+        return requests.read(matched, body)
+
+    def with_usage(self, matched: Matched, body: bytes) -> bytes:
+        """The same body: Gemini always reports usage."""
+        return body
+
+    def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
+        """By endpoint, and for streams by what the answer says it is."""
+        if matched.endpoint is Endpoint.COUNT_TOKENS:
+            return responses.SilentTap(responses.read_count)
+        if matched.endpoint not in {Endpoint.GENERATE, Endpoint.EMBEDDINGS}:
+            return NullTap()
+        if content_type.lstrip().lower().startswith("text/event-stream"):
+            return streams.EventTap()
+        if matched.stream:
+            return streams.ArrayTap()
+        has_text = facts.text_only_output and matched.endpoint is Endpoint.GENERATE
+        return (JsonTap if has_text else responses.SilentTap)(responses.read_whole)
+
+    def max_output_default(self, matched: Matched) -> int | None:
+        """The models' own maximum (provider-facts B12); other endpoints produce nothing."""
+        return requests.MAX_OUTPUT_TOKENS if matched.endpoint is Endpoint.GENERATE else 0
+
+    def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
+        """Nothing: Gemini sends no such headers (provider-facts B12)."""
+        return headroom(headers)
+
+    def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
+        """See `verdicts.classify`."""
+        return verdicts.classify(status, headers, body, now)
+
+    def refuse(
+        self,
+        matched: Matched,
+        refusal: Refusal,
+        request_id: str,
+        *,
+        as_stream: bool = False,
+    ) -> Reply:
+        """See `errors.refuse`."""
+        return errors.refuse(refusal, as_stream=as_stream)
+
+    def keepalive(self, matched: Matched, user_agent: str) -> bytes:
+        """Blank lines, for every client."""
+        return KEEPALIVE
+
+    def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
+        """See `models.list_models`."""
+        return models.list_models(entries, path)
+
+    def parse_models(self, body: bytes) -> tuple[ModelEntry, ...]:
+        """See `models.parse_models`."""
+        return models.parse_models(body)

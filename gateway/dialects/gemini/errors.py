@@ -1,0 +1,108 @@
+"""Refusals of the gateway's own, in the shape of provider-facts B11.
+
+`{"error": {code, message, status, details}}` with a `google.rpc` status name, a `RetryInfo` where
+waiting helps, and a `QuotaFailure` where it does not.
+"""
+
+from math import ceil
+
+import msgspec
+
+from gateway.dialects.codec import Reply
+from gateway.domain.outcome import Refusal
+
+JSON_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+_TYPES = "type.googleapis.com/google.rpc."
+
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    402: "FAILED_PRECONDITION",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    426: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""google.rpc.Code names by HTTP status; those without a counterpart take the nearest."""
+
+
+def refuse(refusal: Refusal, *, as_stream: bool) -> Reply:
+    """A refusal of the gateway's own, as the official SDKs and Gemini CLI read it.
+
+    The time to wait is told three times, since each client reads another place: `RetryInfo` and
+    the text for Gemini CLI (provider-facts B13), `Retry-After` for the Interactions client (B11).
+    """
+    error = _error_object(refusal)
+    if as_stream:
+        # The code must be a number, or the SDK dies of a TypeError instead (provider-facts B10).
+        return Reply(200, (), b"data: " + msgspec.json.encode({"error": error}) + b"\r\n\r\n")
+    return Reply(refusal.disposition.status, _headers(refusal), _body(error))
+
+
+def _error_object(refusal: Refusal) -> dict[str, object]:
+    status = refusal.disposition.status
+    details = _own_details(refusal)
+    message = refusal.message
+    if refusal.retry_after_s is not None and not refusal.disposition.final:
+        message = f"{message} Please retry in {_seconds_text(refusal.retry_after_s)}."
+    error: dict[str, object] = {
+        "code": status,
+        "message": message,
+        "status": STATUS_NAMES.get(status, "UNKNOWN"),
+    }
+    if details:
+        error["details"] = details
+    return error
+
+
+def _own_details(refusal: Refusal) -> list[dict[str, object]]:
+    details: list[dict[str, object]] = []
+    if refusal.disposition.final and refusal.disposition.status == 429:
+        # Gemini CLI gives up on a daily quota and retries every other 429 (provider-facts B13).
+        violation = {
+            "quotaMetric": "agent-gateway/spend",
+            "quotaId": "GatewaySpendPerDayOrMonth",
+        }
+        details.append({"@type": _TYPES + "QuotaFailure", "violations": [violation]})
+    elif refusal.retry_after_s is not None:
+        delay = _seconds_text(refusal.retry_after_s)
+        details.append({"@type": _TYPES + "RetryInfo", "retryDelay": delay})
+    if refusal.param is not None:
+        violations = [{"field": refusal.param, "description": refusal.message}]
+        details.append({"@type": _TYPES + "BadRequest", "fieldViolations": violations})
+    return details
+
+
+def _seconds_text(seconds: float) -> str:
+    """A duration as proto JSON writes it, to the millisecond, never rounded down."""
+    millis = ceil(max(0.0, seconds) * 1000)
+    return f"{millis / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def _headers(refusal: Refusal) -> tuple[tuple[bytes, bytes], ...]:
+    headers = [JSON_TYPE]
+    if refusal.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % max(1, ceil(refusal.retry_after_s))))
+    if refusal.disposition.final:
+        headers.append((b"x-should-retry", b"false"))
+    return tuple(headers)
+
+
+def _body(error: dict[str, object]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode({"error": error}), indent=2) + b"\n"
+
+
+def not_found(message: str) -> Reply:
+    """A 404 in Gemini's shape."""
+    error: dict[str, object] = {"code": 404, "message": message, "status": "NOT_FOUND"}
+    return Reply(404, (JSON_TYPE,), _body(error))
