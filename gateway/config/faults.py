@@ -66,11 +66,13 @@ class Faults:
 
     file: str
     found: list[Fault] = field(default_factory=list)
+    _seen: set[Fault] = field(default_factory=set)
 
     def add(self, place: tuple[int, int], path: str, message: str, remedy: str = "") -> None:
         """Note a fault at (line, column); what looks like a credential is hidden."""
         fault = Fault(self.file, place[0], place[1], hidden(path), hidden(message), hidden(remedy))
-        if fault not in self.found:
+        if fault not in self._seen:  # anchors are read where they are used, perhaps often
+            self._seen.add(fault)
             self.found.append(fault)
 
     def raise_if_any(self) -> None:

@@ -15,6 +15,7 @@ from . import kinds, texts
 from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
 from .settings import LogLevel, LogSettings, ServerSettings, StateSettings
 
+NOT_YET: Final = "read and checked, but not acted on yet"
 _SERVER = ServerSettings()
 _QUEUE = QueueSettings()
 _TIMEOUTS = Timeouts()
@@ -62,6 +63,7 @@ MAX_CONNECTIONS: Final = Leaf(
     "max_connections", kinds.whole(1, 1_000_000),
     "Client connections of one worker; further ones are answered 503.",
     _SERVER.max_connections, "`4096`",
+    pending=f"{NOT_YET}: the number of connections is not bounded",
 )  # fmt: skip
 MAX_BODY: Final = Leaf(
     "max_body", kinds.size(1024),
@@ -82,11 +84,13 @@ HEADER_TIMEOUT: Final = Leaf(
     "header_timeout", kinds.duration(0.1, 3600),
     "How long a client may take to send the head of a request.",
     _SERVER.header_timeout_s, "`30s`",
+    pending=f"{NOT_YET}: a slow client is not cut off",
 )  # fmt: skip
 BODY_TIMEOUT: Final = Leaf(
     "body_timeout", kinds.duration(0.1, 3600),
     "How long a client may pause while it sends a body.",
     _SERVER.body_timeout_s, "`60s`",
+    pending=f"{NOT_YET}: a slow client is not cut off",
 )  # fmt: skip
 IDLE_TIMEOUT: Final = Leaf(
     "idle_timeout", kinds.duration(0.1, 3600),
@@ -327,12 +331,8 @@ AGEING: Final = Leaf(
 QUEUE: Final = Section("queue", "Bounds of the queue.", (MAX_WAIT, MAX_DEPTH, AGEING))
 
 # routes and fallbacks
-ROUTES_PENDING: Final = (
-    "read and checked, but not acted on yet: each call goes to the model it asks for"
-)
-FALLBACKS_PENDING: Final = (
-    "read and checked, but not acted on yet: a call whose lane cannot answer fails or waits"
-)
+ROUTES_PENDING: Final = f"{NOT_YET}: each call goes to the model it asks for"
+FALLBACKS_PENDING: Final = f"{NOT_YET}: a call whose lane cannot answer fails or waits"
 MATCH_MODEL: Final = Leaf("model", texts.glob(), "Pattern of the model asked for.", "*", "`*`")
 MATCH_AGENTS: Final = Series("agents", texts.name_of("agent"), "Only these agents.", (), "all")
 MATCH_TEAMS: Final = Series("teams", texts.name_of("team"), "Only these teams.", (), "all")

@@ -127,6 +127,7 @@ class Given:
             if leaf.required:
                 self._note_missing(leaf.name, leaf.meaning)
             return leaf.default
+        self._book.note_pending(tree.place, self.child(leaf.name), leaf.pending)
         if not isinstance(tree, Scalar):
             self.fault(
                 leaf.name, f"a single value is needed here, not {_shape(tree)}", "Write one value."

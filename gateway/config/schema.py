@@ -18,6 +18,7 @@ class Leaf(Generic[T_co]):
         default: What it is when not given (a stand-in where `required`).
         shown: The default as the reference page writes it; empty for a required setting.
         secret: Never shown.
+        pending: Says that it is read and checked but not acted on yet, and what happens instead.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Leaf(Generic[T_co]):
     shown: str = ""
     required: bool = False
     secret: bool = False
+    pending: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,18 @@ def rows(section: Section, prefix: str = "") -> Iterator[Row]:
                 yield from rows(one.entry, f"{path}[].")
             case SeriesTable():
                 yield Row(f"{path}.{one.placeholder}", f"list of {one.kind.name}", "", one.meaning)
+
+
+def pending_settings(section: Section, prefix: str = "") -> Iterator[str]:
+    """Paths of the settings that are read and checked but not acted on yet."""
+    for one in section.fields:
+        path = f"{prefix}{one.name}"
+        if not isinstance(one, Series | Table) and one.pending:
+            yield path
+        elif isinstance(one, Section):
+            yield from pending_settings(one, f"{path}.")
+        elif isinstance(one, Table):
+            yield from pending_settings(one.entry, f"{path}.{one.placeholder}.")
 
 
 def json_schema(section: Section) -> dict[str, object]:

@@ -101,11 +101,12 @@ def test_settings_that_do_not_act_yet_leave_a_note_with_their_line() -> None:
     settings = read(
         PROVIDERS
         + 'lanes: {a: {provider: claude, models: "*"}}\n'
-        + "routes: [{simple: x}]\nfallbacks: {a: [b]}\n"
+        + "routes: [{simple: x}]\nfallbacks: {a: [b]}\nserver: {workers: 2, body_timeout: 9}\n"
     )
-    assert [note.split(": read")[0] for note in settings.notes] == [
+    assert sorted(note.split(": read")[0] for note in settings.notes) == [
         "gateway.yaml:3: routes",
         "gateway.yaml:4: fallbacks",
+        "gateway.yaml:5: server.body_timeout",
     ]
 
 

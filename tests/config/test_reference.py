@@ -8,7 +8,7 @@ import yaml
 
 from gateway.config import effective, load_text
 from gateway.config.manual import SCHEMA
-from gateway.config.schema import rows
+from gateway.config.schema import pending_settings, rows
 from gateway.config.show import Plain
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -111,6 +111,12 @@ def test_the_complete_example_sets_what_it_says() -> None:
     assert settings.topology.agents["reviewer"].budget.tpm == 16_000
     assert settings.agent_keys == {"reviewer": "reviewer-key"}
     assert len(settings.notes) == 2
+
+
+def test_the_page_names_each_setting_that_does_not_act_yet() -> None:
+    section = PAGE.split("## Read, but not acted on yet")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([a-z_.]+)`", section))
+    assert named == set(pending_settings(SCHEMA))
 
 
 def test_the_faults_on_the_page_are_worded_as_they_are_told() -> None:

@@ -13,7 +13,7 @@ providers: {PROVIDER: {dialect: openai}}
 lanes: {LANE: {provider: PROVIDER, models: [a, b]}}
 teams: {TEAM: {budget: {usd_per_day: 1.5}}}
 agents: {AGENT: {team: TEAM, key: "12345678"}}
-routes: [{simple: a}]
+routes: [{simple: a, match: {priorities: [urgent]}}]
 fallbacks: {LANE: [a]}
 """
 
