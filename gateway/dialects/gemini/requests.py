@@ -51,7 +51,7 @@ def _generation(matched: Matched, model: str, fields: Fields, prompt: Prompt) ->
         model=model,
         stream=matched.stream,
         max_output_tokens=_max_output(matched.endpoint, config),
-        choices=integer(get(config, "candidateCount", "candidate_count"), "candidateCount") or 1,
+        choices=_choices(config),
         prompt_bytes=prompt.prompt_bytes,
         media_tokens=prompt.media_tokens,
         text_only_output=_answers_in_text(model, config),
@@ -97,6 +97,11 @@ def _max_output(endpoint: Endpoint, config: Fields) -> int | None:
     if endpoint is not Endpoint.GENERATE:
         return 0
     return stated or None  # 0 is how proto JSON writes a number that was not set
+
+
+def _choices(config: Fields) -> int:
+    stated = get(config, "candidateCount", "candidate_count")
+    return integer(stated, "generationConfig.candidateCount") or 1
 
 
 def _answers_in_text(model: str, config: Fields) -> bool:
