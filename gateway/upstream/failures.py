@@ -26,9 +26,9 @@ class BodyLengthMismatchError(ValueError):
 def unreachable(error: OSError, target: str) -> UpstreamFailure:
     """No connection: DNS, refused, reset, or TLS that could not be agreed or verified."""
     if isinstance(error, ssl.SSLError):
-        text = f"TLS with {target} failed: {error.reason or error}"
+        text = f"TLS with {target} failed: {getattr(error, 'reason', None) or error}"
         if isinstance(error, ssl.SSLCertVerificationError):
-            text = f"the certificate of {target} was refused: {error.verify_message}"
+            text = f"the certificate of {target} was refused: {getattr(error, 'verify_message', None) or error}"
         return UpstreamFailure(Reason.UPSTREAM_CONNECT, FailurePhase.TLS, text, sent=False)
     text = f"could not connect to {target}: {error.strerror or error}"
     return UpstreamFailure(Reason.UPSTREAM_CONNECT, FailurePhase.CONNECT, text, sent=False)

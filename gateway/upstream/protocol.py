@@ -237,8 +237,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def abort(self) -> None:
-        """Close at once, without a word. Idempotent."""
-        self._close(None)
+        """Close at once, without a word; whoever still waits learns of a cut. Idempotent."""
+        unfinished = self._state is _HEAD or self._state is _BODY
+        self._close(cut(self._phase(), None) if unfinished else None)
 
     # --- asyncio.Protocol -------------------------------------------------------------------
 
