@@ -69,6 +69,7 @@ class Call:
     """A call and what has been learned about it so far."""
 
     __slots__ = (
+        "charges_output",
         "dialect",
         "exchange",
         "faults",
@@ -87,6 +88,7 @@ class Call:
         self.request_id = state.new_id("req_")
         self.model: Model | None = None
         self.lane: Lane | None = None
+        self.charges_output = False
         self.faults: dict[str, FaultRule] = {}
         retry = exchange.header(b"x-stainless-retry-count")
         self.record = state.ledger.open(
@@ -243,6 +245,7 @@ class Call:
         if refusal is not None:
             raise self.dialect.refused(refusal, self)
         self.lane = lane
+        self.charges_output = demand.needs_output
         self.record.charge(Dimension.REQUESTS, 1)
         self.record.charge(Dimension.INPUT, demand.input_tokens)
         self.record.charge(Dimension.TOKENS, demand.tokens)
@@ -257,9 +260,8 @@ class Call:
     def produce(self, tokens: int) -> None:
         """Output was produced."""
         self.record.output_tokens += tokens
-        lane = self.lane
-        if lane is not None and lane.output is not None:
-            lane.produce(tokens, self.state.clock())
+        if self.lane is not None and self.charges_output:
+            self.lane.produce(tokens, self.state.clock())
             self.record.charge(Dimension.OUTPUT, tokens)
 
     def done(self) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from gateway.simulator.call import Call, encode
 from gateway.simulator.errors import ApiError, Headers, retry_after
@@ -116,35 +117,46 @@ def limit_headers(call: Call, lane: Lane) -> Headers:
     fine = call.state.settings.minute_s < 60
     headers: Headers = []
     if lane.requests is not None:
-        headers += _triple(b"requests", lane.requests, now, wall, fine=fine, step=1)
-    tokens = [(b"input-tokens", lane.input), (b"output-tokens", lane.output)]
-    present = [(name, bucket) for name, bucket in tokens if bucket is not None]
-    for name, bucket in present:
-        headers += _triple(name, bucket, now, wall, fine=fine, step=1000)
-    if present:
-        _, tightest = min(present, key=lambda p: p[1].refill(now) / p[1].capacity)
-        headers += _triple(b"tokens", tightest, now, wall, fine=fine, step=1000)
+        values = _values(lane.requests, now, wall, fine=fine, step=1)
+        headers += zip(_NAMES["requests"], values, strict=True)
+    least = math.inf
+    tightest: tuple[bytes, ...] = ()
+    for name, bucket in (("input-tokens", lane.input), ("output-tokens", lane.output)):
+        if bucket is None:
+            continue
+        values = _values(bucket, now, wall, fine=fine, step=1000)
+        headers += zip(_NAMES[name], values, strict=True)
+        if bucket.level / bucket.capacity < least:
+            least, tightest = bucket.level / bucket.capacity, values
+    if tightest:
+        headers += zip(_NAMES["tokens"], tightest, strict=True)
     return headers
 
 
-def _triple(
-    name: bytes, bucket: Bucket, now: float, wall: float, *, fine: bool, step: int
-) -> Headers:
+_NAMES = {
+    name: tuple(
+        f"anthropic-ratelimit-{name}-{part}".encode() for part in ("limit", "remaining", "reset")
+    )
+    for name in ("requests", "tokens", "input-tokens", "output-tokens")
+}
+
+
+def _values(
+    bucket: Bucket, now: float, wall: float, *, fine: bool, step: int
+) -> tuple[bytes, bytes, bytes]:
     level = max(0.0, bucket.refill(now) + 1e-6)
     remaining = int(level) if step == 1 else int(level / step + 0.5) * step
-    prefix = b"anthropic-ratelimit-" + name
-    return [
-        (prefix + b"-limit", str(bucket.limit).encode()),
-        (prefix + b"-remaining", str(remaining).encode()),
-        (prefix + b"-reset", _stamp(wall + bucket.full_s(now), fine=fine)),
-    ]
+    full_at = wall + bucket.full_s(now)
+    # Whole seconds as at the real API; milliseconds where a minute is shorter than a minute.
+    stamp = _stamp_ms(math.ceil(full_at * 1000)) if fine else _stamp_s(math.ceil(full_at - 1e-6))
+    return str(bucket.limit).encode(), str(remaining).encode(), stamp
 
 
-def _stamp(at: float, *, fine: bool) -> bytes:
-    if not math.isfinite(at):
-        at = 253402300799.0
-    if fine:
-        text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    else:
-        text = datetime.fromtimestamp(math.ceil(at - 1e-6), UTC).isoformat(timespec="seconds")
+def _stamp_ms(at_ms: int) -> bytes:
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z").encode()
+
+
+@lru_cache(maxsize=64)
+def _stamp_s(at: int) -> bytes:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z").encode()
