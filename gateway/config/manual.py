@@ -63,7 +63,6 @@ MAX_CONNECTIONS: Final = Leaf(
     "max_connections", kinds.whole(1, 1_000_000),
     "Client connections of one worker; further ones are answered 503.",
     _SERVER.max_connections, "`4096`",
-    pending=f"{NOT_YET}: the number of connections is not bounded",
 )  # fmt: skip
 MAX_BODY: Final = Leaf(
     "max_body", kinds.size(1024),
@@ -84,13 +83,11 @@ HEADER_TIMEOUT: Final = Leaf(
     "header_timeout", kinds.duration(0.1, 3600),
     "How long a client may take to send the head of a request.",
     _SERVER.header_timeout_s, "`30s`",
-    pending=f"{NOT_YET}: a slow client is not cut off",
 )  # fmt: skip
 BODY_TIMEOUT: Final = Leaf(
     "body_timeout", kinds.duration(0.1, 3600),
     "How long a client may pause while it sends a body.",
     _SERVER.body_timeout_s, "`60s`",
-    pending=f"{NOT_YET}: a slow client is not cut off",
 )  # fmt: skip
 IDLE_TIMEOUT: Final = Leaf(
     "idle_timeout", kinds.duration(0.1, 3600),

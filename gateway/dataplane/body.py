@@ -1,16 +1,17 @@
 """The request body: read whole and once, bounded; and a decoded copy of it where it is compressed.
 
 Failure policy: a body over the bound is refused before it is read when its length is announced,
-and as soon as it is exceeded when it is not; an unknown or broken content encoding is the
+and as soon as it is exceeded when it is not; a client that pauses too long is answered 408; an unknown or broken content encoding is the
 caller's error; a client that leaves in the middle ends the call without a trace upstream.
 """
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
 from gateway.domain.outcome import Reason
 
-from .asgi import Arrival, Receive
+from .asgi import Arrival, Message, Receive
 from .refused import ClientGone, refused
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -36,15 +37,15 @@ def announced_length(request: Arrival, max_bytes: int) -> int | None:
     return length
 
 
-async def read_body(request: Arrival, receive: Receive, max_bytes: int) -> bytes:
+async def read_body(request: Arrival, receive: Receive, max_bytes: int, pause_s: float) -> bytes:
     """The whole body as it came.
 
     Raises:
-        Refused: `too_large`.
+        Refused: `too_large`, `client_timeout`.
         ClientGone: The client left in the middle.
     """
     announced_length(request, max_bytes)
-    message = await receive()
+    message = await _patiently(receive, pause_s)
     if message["type"] == "http.disconnect":
         raise ClientGone
     if not message.get("more_body"):
@@ -54,7 +55,7 @@ async def read_body(request: Arrival, receive: Receive, max_bytes: int) -> bytes
     pieces = [message.get("body", b"")]
     size = len(pieces[0])
     while message.get("more_body"):
-        message = await receive()
+        message = await _patiently(receive, pause_s)
         if message["type"] == "http.disconnect":
             raise ClientGone
         piece = message.get("body", b"")
@@ -64,17 +65,17 @@ async def read_body(request: Arrival, receive: Receive, max_bytes: int) -> bytes
     return b"".join(pieces)
 
 
-async def stream_body(receive: Receive, max_bytes: int) -> AsyncIterator[bytes]:
+async def stream_body(receive: Receive, max_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
     """The body piece by piece, for paths without a codec (file uploads).
 
     Raises:
-        Refused: `too_large`.
+        Refused: `too_large`, `client_timeout`.
         ClientGone: The client left in the middle.
     """
     size = 0
     more = True
     while more:
-        message = await receive()
+        message = await _patiently(receive, pause_s)
         if message["type"] == "http.disconnect":
             raise ClientGone
         more = message.get("more_body", False)
@@ -83,6 +84,17 @@ async def stream_body(receive: Receive, max_bytes: int) -> AsyncIterator[bytes]:
         _bound(size, max_bytes)
         if piece:
             yield piece
+
+
+async def _patiently(receive: Receive, pause_s: float) -> Message:
+    try:
+        async with asyncio.timeout(pause_s):
+            return await receive()
+    except TimeoutError:
+        raise refused(
+            Reason.CLIENT_TIMEOUT,
+            f"The request body paused for more than {pause_s:g} s (server.body_timeout).",
+        ) from None
 
 
 def decoded(request: Arrival, body: bytes, max_bytes: int) -> bytes:

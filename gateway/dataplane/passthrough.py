@@ -28,7 +28,7 @@ async def pass_through(
     call.body_unread = has_body
     request = replace(
         plan.request,
-        body=stream_body(receive, bound) if has_body else b"",
+        body=stream_body(receive, bound, parts.settings.body_pause_s) if has_body else b"",
         content_length=length,
     )
     response = await dispatch(call, plan, request, reservation, parts)

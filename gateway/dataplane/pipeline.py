@@ -84,9 +84,12 @@ class Pipeline:
             return
         facts = None
         if endpoint is not Endpoint.PASSTHROUGH:
-            call.body = await read_body(call.request, receive, parts.settings.max_body_bytes)
+            settings = parts.settings
+            call.body = await read_body(
+                call.request, receive, settings.max_body_bytes, settings.body_pause_s
+            )
             call.body_unread = False
-            facts = stages.understand(call, codec, parts.settings.max_body_bytes)
+            facts = stages.understand(call, codec, settings.max_body_bytes)
         plan = self._plan(call, codec, agent, facts, destinations)
         with Reservation(parts.admission, plan.ticket) as reservation:
             if facts is None:

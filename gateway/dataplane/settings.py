@@ -9,6 +9,7 @@ class DataPlaneSettings:
 
     Attributes:
         max_body_bytes: The largest request body with a codec, as sent and decoded.
+        body_pause_s: How long a client may pause while it sends a body.
         max_upload_bytes: The largest body on a path without a codec (file uploads are streamed).
         passthrough_tokens: What a call that changes something (POST, PUT, PATCH) on a path
             without a codec is charged, since its use cannot be read.
@@ -22,6 +23,7 @@ class DataPlaneSettings:
     """
 
     max_body_bytes: int = 64 * 1024 * 1024
+    body_pause_s: float = 60.0
     max_upload_bytes: int = 1024 * 1024 * 1024
     passthrough_tokens: int = 1000
     max_own_lanes: int = 200

@@ -103,8 +103,6 @@ class Topology:
 
     Attributes:
         minute_s: What "per minute" means in every limit.
-        default_agent: The name under which calls run when no keys are configured at all and the
-            gateway listens on loopback only; `None` demands a key.
     """
 
     providers: Mapping[str, Provider]

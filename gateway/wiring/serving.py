@@ -23,6 +23,7 @@ from gateway.config import Settings
 from gateway.config.environment import export
 from gateway.store.embedded import EmbeddedValkey
 
+from .protocol import GuardedProtocol
 from .worker import WorkerPlan
 
 BACKLOG = 2048
@@ -84,7 +85,7 @@ def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
         plan,
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http=GuardedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -111,6 +111,7 @@ def data_plane_settings(settings: Settings) -> DataPlaneSettings:
     server = settings.server
     return DataPlaneSettings(
         max_body_bytes=server.max_body_bytes,
+        body_pause_s=server.body_timeout_s,
         max_upload_bytes=server.max_upload_bytes,
         passthrough_tokens=server.passthrough_tokens,
         max_own_lanes=server.max_own_lanes,

@@ -106,7 +106,6 @@ def test_settings_that_do_not_act_yet_leave_a_note_with_their_line() -> None:
     assert sorted(note.split(": read")[0] for note in settings.notes) == [
         "gateway.yaml:3: routes",
         "gateway.yaml:4: fallbacks",
-        "gateway.yaml:5: server.body_timeout",
     ]
 
 

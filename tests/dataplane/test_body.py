@@ -1,5 +1,6 @@
 """Request bodies: whole, bounded, and decoded only as a copy."""
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import Iterable
@@ -32,7 +33,7 @@ def delivering(*pieces: bytes, end: bool = True) -> Receive:
 
 @pytest.mark.parametrize("pieces", [(b"",), (b"abc",), (b"a", b"", b"bc"), (b"abc", b"")])
 async def test_pieces_are_joined(pieces: Iterable[bytes]) -> None:
-    assert await read_body(request(), delivering(*pieces), 10) == b"".join(pieces)
+    assert await read_body(request(), delivering(*pieces), 10, 1.0) == b"".join(pieces)
 
 
 async def test_an_announced_length_over_the_bound_is_refused_before_anything_is_read() -> None:
@@ -40,27 +41,36 @@ async def test_an_announced_length_over_the_bound_is_refused_before_anything_is_
         raise AssertionError("the body was read")
 
     with pytest.raises(Refused) as caught:
-        await read_body(request((b"content-length", b"11")), receive, 10)
+        await read_body(request((b"content-length", b"11")), receive, 10, 1.0)
     assert caught.value.refusal.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("pieces", [(b"x" * 11,), (b"x" * 6, b"x" * 6)])
 async def test_an_unannounced_body_over_the_bound_is_refused(pieces: Iterable[bytes]) -> None:
     with pytest.raises(Refused) as caught:
-        await read_body(request(), delivering(*pieces), 10)
+        await read_body(request(), delivering(*pieces), 10, 1.0)
     assert caught.value.refusal.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("pieces", [(), (b"a",), (b"a", b"b")])
 async def test_a_client_that_leaves_in_the_middle_is_noticed(pieces: Iterable[bytes]) -> None:
     with pytest.raises(ClientGone):
-        await read_body(request(), delivering(*pieces, end=False), 10)
+        await read_body(request(), delivering(*pieces, end=False), 10, 1.0)
+
+
+async def test_a_client_that_pauses_too_long_is_told_so() -> None:
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(Refused) as caught:
+        await read_body(request(), receive, 10, 0.01)
+    assert caught.value.refusal.reason is Reason.CLIENT_TIMEOUT
 
 
 async def test_uploads_are_bounded_while_they_stream() -> None:
     seen = []
     with pytest.raises(Refused):
-        async for piece in stream_body(delivering(b"12345", b"67890", b"1"), 10):
+        async for piece in stream_body(delivering(b"12345", b"67890", b"1"), 10, 1.0):
             seen.append(piece)
     assert seen == [b"12345", b"67890"]
 
