@@ -14,6 +14,7 @@ from gateway.domain.limits import Dimension
 from gateway.domain.outcome import ProviderVerdict, UpstreamAnswer
 
 from . import headers as told_by
+from .decoding import UNREADABLE, decode
 
 BILLING = frozenset(
     {
@@ -63,7 +64,7 @@ class _Body(Struct):
 
 _body = msgspec.json.Decoder(_Body)
 _error = msgspec.json.Decoder(_Error)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_text = msgspec.json.Decoder(str)
 
 
 class _Said(Struct):
@@ -125,14 +126,14 @@ def _limited(said: _Said) -> ProviderVerdict:
 def _said(body: bytes) -> _Said:
     """The error's words: OpenAI's shape, a bare one (older vLLM), or a text as the error."""
     try:
-        outer = _body.decode(body)
+        outer = decode(_body, body)
         inner = bytes(memoryview(outer.error))
         if inner[:1] == b"{":
-            error = _error.decode(inner)
+            error = decode(_error, inner)
             return _Said(_word(error.message), _word(error.type), _word(error.code))
-        text = msgspec.json.decode(inner) if inner[:1] == b'"' else outer.message
+        text = decode(_text, inner) if inner[:1] == b'"' else outer.message
         return _Said(_word(text), _word(outer.type), _word(outer.code))
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Said()
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec import Raw, Struct
 
+from .decoding import UNREADABLE, decode
+
 OPTION = b'"include_usage":true'
 _ASKED = b'{"include_usage":true}'
 _KEY = re.compile(rb'"stream_options"[ \t\r\n]*:[ \t\r\n]*')
@@ -37,8 +39,6 @@ class _Asked(Struct):
 _head = msgspec.json.Decoder(_Head)
 _asked = msgspec.json.Decoder(_Asked)
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 
 def with_usage(body: bytes) -> bytes:
     """The body of a chat completion with `stream_options.include_usage` set.
@@ -47,10 +47,10 @@ def with_usage(body: bytes) -> bytes:
     cannot be read.
     """
     try:
-        head = _head.decode(body)
+        head = decode(_head, body)
         if head.stream is not True or _asks(body):
             return body
-    except _UNREADABLE:
+    except UNREADABLE:
         return body
     options = bytes(memoryview(head.stream_options))
     if not options:
@@ -65,6 +65,7 @@ def _changes(options: bytes) -> Iterator[bytes]:
     """Candidates for the new value, the one that keeps most bytes first."""
     if options == b"null":
         yield _ASKED
+    if not options.startswith(b"{"):
         return
     # A key of the same name in an object further in is no hit: the result is read again.
     yield from _substituted(options, _FLAG, lambda hit: hit[1] + b"true")
@@ -91,8 +92,8 @@ def _substituted(
 
 def _asks(body: bytes) -> bool:
     try:
-        options = _asked.decode(body).stream_options
-    except _UNREADABLE:
+        options = decode(_asked, body).stream_options
+    except UNREADABLE:
         return False
     return options is not None and options.include_usage is True
 

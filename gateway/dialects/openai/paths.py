@@ -23,8 +23,11 @@ _POSTED = {
     "/v1/embeddings": EMBEDDINGS,
 }
 
-_OTHERS = re.compile(r"/v1/(?:messages(?:/|$)|complete/?$|(?:models|tunedModels)/[^/]+:\w+$)")
-"""Anthropic's messages, and Gemini's methods, which its Python SDK calls below /v1 (B9)."""
+_MESSAGES = re.compile(r"/v1/(?:messages(?:/|$)|complete/?$)")
+"""Anthropic's paths."""
+_METHOD = re.compile(r"/v1/\w+/[^/]+:\w+$")
+"""Gemini's methods on a model, which its Python SDK calls below /v1 (B9). OpenAI posts to no path
+with a colon, though a fine-tuned model's name, to be read or deleted, has them."""
 
 
 def match(method: str, path: str) -> Matched | None:
@@ -32,10 +35,12 @@ def match(method: str, path: str) -> Matched | None:
 
     Reading, listing or deleting what is stored below an endpoint's path passes through as well.
     """
-    if not path.startswith(VERSION_ROOT) or _OTHERS.match(path):
+    if not path.startswith(VERSION_ROOT) or _MESSAGES.match(path):
         return None
     plain = path.removesuffix("/")
     if method == "POST":
+        if _METHOD.match(path):
+            return None
         return _POSTED.get(plain, PASSTHROUGH)
     if method == "GET" and (plain == _MODELS or plain.startswith(_MODELS + "/")):
         return MODELS

@@ -12,6 +12,8 @@ import msgspec
 
 from gateway.domain.call import PromptPrefix
 
+from .decoding import UNREADABLE, decode
+
 IMAGE_TOKENS = 1_000
 """Our estimate for one image: a 1024 x 1024 picture is 700 to 1,500 tokens, depending on the
 model. Only used until the provider's own count is known."""
@@ -38,6 +40,7 @@ _MEDIA_MARKERS = (
 )
 _IMAGES = frozenset({"image_url", "input_image", "computer_screenshot"})
 _BASE64 = ";base64,"
+_anything: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 _HEAD = 256  # a data URL names its type within so many characters
 
 
@@ -94,9 +97,9 @@ def _media_of(piece: memoryview) -> tuple[int, int]:
     if not any(marker in raw for marker in _MEDIA_MARKERS):
         return 0, 0
     try:
-        waiting: list[object] = [msgspec.json.decode(raw)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return 0, 0  # then its whole length counts, which is the safe side
+        waiting: list[object] = [decode(_anything, raw)]
+    except UNREADABLE:
+        return 0, 0  # no UTF-8: then its whole length counts, which is the safe side
     media_bytes = tokens = 0
     while waiting:
         node = waiting.pop()

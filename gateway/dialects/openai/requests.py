@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from gateway.domain.call import BadCall, CallFacts, Endpoint, Matched
 
+from .decoding import decode
 from .prompt import measure
 
 IMPLICIT_CACHE_LIFETIME_S = 30 * 60
@@ -22,7 +23,9 @@ CACHE_LIFETIMES_S = {"30m": 30 * 60, "12h": 12 * 3600, "24h": 24 * 3600, "in_mem
 """provider-facts B6: values of `ttl` and `prompt_cache_retention`; the page gives no length for
 `in_memory`, so the shortest that is plausible."""
 
-_Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+_MOST = 2**53 - 1
+_Count = Annotated[int, Meta(ge=0, le=_MOST)] | Annotated[float, Meta(ge=0, le=_MOST)]
+"""Some languages write 9 as 9.0, and servers take it."""
 _Choices = Annotated[int, Meta(ge=1, le=2**20)]
 _NULL = Raw(b"null")
 _WHERE = re.compile(r"(.*?) - at `\$\.?(.*)`$", re.DOTALL)
@@ -110,11 +113,12 @@ def _of_chat(call: _Chat, body: bytes) -> CallFacts:
         [memoryview(piece) for piece in (*tools, *(call.messages or []))],
         cached=lifetime_s > 0,
     )
-    asked = call.max_completion_tokens
+    asked = _whole(call.max_completion_tokens, "max_completion_tokens")
+    asked_before = _whole(call.max_tokens, "max_tokens")
     return CallFacts(
         model=_model(call.model),
         stream=stream,
-        max_output_tokens=call.max_tokens if asked is None else asked,
+        max_output_tokens=asked_before if asked is None else asked,
         choices=call.n or 1,
         prompt_bytes=measured.prompt_bytes,
         media_tokens=measured.media_tokens,
@@ -139,11 +143,12 @@ def _of_responses(call: _Responses, body: bytes, *, counts_only: bool) -> CallFa
     conversation = call.conversation
     if isinstance(conversation, dict):
         conversation = conversation.get("id")
+    most = _whole(call.max_output_tokens, "max_output_tokens")
     held = (call.previous_response_id, conversation, call.prompt)
     return CallFacts(
         model=_model(call.model),
         stream=call.stream is True and not counts_only,
-        max_output_tokens=0 if counts_only else call.max_output_tokens,
+        max_output_tokens=0 if counts_only else most,
         prompt_bytes=measured.prompt_bytes,
         media_tokens=measured.media_tokens,
         text_only_output=not any(_IMAGE_TOOL in bytes(tool) for tool in tools),
@@ -217,6 +222,14 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _whole(value: int | float | None, param: str) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    if not value.is_integer():
+        raise BadCall(f"{param} must be a whole number.", param)
+    return int(value)
+
+
 def _model(name: str) -> str:
     if not name:
         raise BadCall("model must not be empty.", "model")
@@ -225,7 +238,7 @@ def _model(name: str) -> str:
 
 def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     try:
-        return decoder.decode(body)
+        return decode(decoder, body)
     except msgspec.ValidationError as fault:
         raise _bad_field(str(fault)) from None
     except msgspec.DecodeError as fault:

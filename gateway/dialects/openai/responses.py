@@ -4,7 +4,7 @@ Its details are subsets: cached and written tokens are part of the prompt, reaso
 the output. `Usage` keeps the cached parts out of `input_tokens`, so they are subtracted here.
 """
 
-from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.dialects.tap import Seen
 from gateway.domain.usage import Usage
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from .decoding import UNREADABLE, decode
 
 
 class _WriteDetails(Struct):
@@ -83,23 +83,25 @@ class Response(Struct):
     usage: ResponseUsage | None = None
 
 
+_Answer = TypeVar("_Answer", Completion, Response)
+
 _completion = msgspec.json.Decoder(Completion)
 _response = msgspec.json.Decoder(Response)
 
 
 def read_completion(seen: Seen, body: bytes) -> None:
     """Read a chat completion or embeddings."""
-    _read(seen, body, _completion.decode)
+    _read(seen, body, _completion)
 
 
 def read_response(seen: Seen, body: bytes) -> None:
     """Read a response or a compaction."""
-    _read(seen, body, _response.decode)
+    _read(seen, body, _response)
 
 
 def read_count(seen: Seen, body: bytes) -> None:
     """Read a token count. The tokens were counted and not used, so the usage is none at all."""
-    _read(seen, body, _response.decode)
+    _read(seen, body, _response)
     if seen.complete:
         seen.usage = Usage()
 
@@ -112,9 +114,9 @@ def note(seen: Seen, answer: Completion | Response) -> None:
         seen.usage = answer.usage.normalised(answer.service_tier or "")
 
 
-def _read(seen: Seen, body: bytes, decode: Callable[[bytes], Completion | Response]) -> None:
+def _read(seen: Seen, body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> None:
     try:
-        note(seen, decode(body))
+        note(seen, decode(decoder, body))
     except UNREADABLE:
         return
     seen.complete = True

@@ -19,10 +19,11 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.tap import Seen, StreamRules
 
-from .responses import UNREADABLE, Completion, Response, note
+from .decoding import UNREADABLE, decode
+from .responses import Completion, Response, note
 
 DONE = b"[DONE]"
-_STRING = rb'"([^"\\]*(?:\\.[^"\\]*)*)'
+_STRING = rb'"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"'  # within one line: no match spans two events
 _CHAT_TEXT = re.compile(
     rb'"(?:content|arguments|reasoning_content|reasoning|refusal)": ?' + _STRING
 )
@@ -64,7 +65,7 @@ def _read_chunk(seen: Seen, data: bytes) -> bool:
         return False
     seen.text_bytes += chat_text_bytes(data)
     try:
-        chunk = _chunk.decode(data)
+        chunk = decode(_chunk, data)
     except UNREADABLE:
         return False
     note(seen, chunk)
@@ -85,7 +86,7 @@ def _hide_usage(seen: Seen, _name: bytes, data: bytes) -> bool:
 def _read_event(seen: Seen, _name: bytes, data: bytes) -> bool:
     seen.text_bytes += response_text_bytes(data)
     try:
-        event = _event.decode(data)
+        event = decode(_event, data)
     except UNREADABLE:
         return True
     if event.response is not None:
