@@ -11,11 +11,12 @@ from gateway.dialects.tap import JsonTap, Seen
 from gateway.domain.usage import Usage
 
 _T = TypeVar("_T")
+_ABSENT = msgspec.Raw(b"")  # `Raw | None` would take nothing but null
 
 
 class _Part(msgspec.Struct, gc=False):
     text: str = ""
-    function_call: msgspec.Raw | None = msgspec.field(name="functionCall", default=None)
+    function_call: msgspec.Raw = msgspec.field(name="functionCall", default=_ABSENT)
 
 
 class _Content(msgspec.Struct, gc=False):
@@ -67,7 +68,7 @@ class Answer(msgspec.Struct, gc=False):
     usage: UsageMetadata | None = msgspec.field(name="usageMetadata", default=None)
     model: str = msgspec.field(name="modelVersion", default="")
     feedback: _Feedback | None = msgspec.field(name="promptFeedback", default=None)
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _ABSENT
 
 
 _ANSWER = msgspec.json.Decoder(Answer, strict=False)
@@ -96,7 +97,7 @@ def _salvage(data: bytes) -> Answer | None:
         usage=_field(fields, "usageMetadata", UsageMetadata),
         model=_field(fields, "modelVersion", str) or "",
         feedback=_field(fields, "promptFeedback", _Feedback),
-        error=fields.get("error"),
+        error=fields.get("error", _ABSENT),
     )
 
 
@@ -144,14 +145,14 @@ class Reading:
             self._take_candidate(candidate)
         if answer.feedback is not None and answer.feedback.block_reason:
             self._blocked = True
-        if answer.error is not None and bytes(answer.error) != b"null":
+        if answer.error is not _ABSENT and bytes(answer.error) != b"null":
             self.failed = True
 
     def _take_candidate(self, candidate: _Candidate) -> None:
         if candidate.content is not None:
             for part in candidate.content.parts:
                 self.text_bytes += len(part.text)
-                if part.function_call is not None:
+                if part.function_call is not _ABSENT:
                     self.text_bytes += len(memoryview(part.function_call))
         if candidate.finish_reason:
             self._finished.add(candidate.index)

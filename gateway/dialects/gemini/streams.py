@@ -48,10 +48,13 @@ class _StreamTap:
         """A lower bound of the output that went by, in bytes."""
         return self._reading.text_bytes
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> bool:
+        """Learn from one answer; whether it was one."""
         answer = parse(data)
-        if answer is not None:
-            self._reading.take(answer)
+        if answer is None:
+            return False
+        self._reading.take(answer)
+        return True
 
 
 class EventTap(_StreamTap):
@@ -85,8 +88,13 @@ class EventTap(_StreamTap):
 
     def _read(self, whole: bytes) -> None:
         # One event of one line, as nearly all chunks are: JSON ignores the white space around it.
-        if whole.find(b"\n", 0, -4) < 0 and whole.startswith(_DATA) and len(whole) <= self._max:
-            self._take(whole[len(_DATA) :])
+        # (With bare CR there may be more: then the attempt fails, and teaches nothing twice.)
+        if (
+            whole.find(b"\n", 0, -4) < 0
+            and whole.startswith(_DATA)
+            and len(whole) <= self._max
+            and self._take(whole[len(_DATA) :])
+        ):
             return
         for raw in sse.split(whole):
             if not self._splitter.is_overlong(raw):
