@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from gateway.simulator.models import Model
+from gateway.simulator.reading import items
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.tokenizer import bytes_of_tokens, count_tokens
 
@@ -229,17 +230,20 @@ def _json_segment(ask: Ask, seed: int) -> Segment:
 
 def _example(schema: Mapping[str, Any], seed: int) -> Any:
     """A value that fits a JSON schema (Gemini writes type names in upper case)."""
-    if schema.get("enum"):
-        return schema["enum"][seed % len(schema["enum"])]
+    choices = items(schema.get("enum"))
+    if choices:
+        return choices[seed % len(choices)]
     kind = str(schema.get("type", "object")).lower()
     if kind == "object":
-        properties = schema.get("properties") or {}
+        properties = schema.get("properties")
+        if not isinstance(properties, dict):
+            return {}
         return {
             name: _example(part if isinstance(part, dict) else {}, seed + i)
             for i, (name, part) in enumerate(properties.items())
         }
     if kind == "array":
-        items = schema.get("items")
-        return [_example(items, seed)] if isinstance(items, dict) else []
+        inner = schema.get("items")
+        return [_example(inner, seed)] if isinstance(inner, dict) else []
     simple = {"integer": seed % 100, "number": (seed % 1000) / 10, "boolean": seed % 2 == 0}
     return simple.get(kind, _WORDS[seed % len(_WORDS)].decode())

@@ -131,16 +131,16 @@ async def start_simulator(
     bound = sock.getsockname()[1]
     server = _Server(_config(app))
     name = f"[{host}]" if ":" in host else host
+    running = RunningSimulator(f"http://{name}:{bound}", bound, app.state)
+    # Kept and awaited here; a TaskGroup would wrap what the body raises. `serve` would take signals.
+    task = asyncio.get_running_loop().create_task(server._serve([sock]))
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server._serve([sock]))
-            while not server.started:
-                await _turn()
-            try:
-                yield RunningSimulator(f"http://{name}:{bound}", bound, app.state)
-            finally:
-                server.should_exit = True
+        while not server.started and not task.done():
+            await _turn()
+        yield running
     finally:
+        server.should_exit = True
+        await task
         sock.close()
 
 

@@ -126,7 +126,8 @@ async def test_settings_change_at_run_time_and_wrong_ones_are_refused() -> None:
         assert (await h.get("/_sim/settings")).json()["ttft_s"] == 0.01
         codes = [(await h.post("/v1/messages", json=body())).status_code for _ in range(2)]
         assert codes == [200, 429]
-        for wrong in ({"speed": 1}, {"minute_s": 0}, {"ttft_s": "x"}, []):
+        wrongs: list[Any] = [{"speed": 1}, {"minute_s": 0}, {"ttft_s": "x"}, []]
+        for wrong in wrongs:
             assert (await h.put("/_sim/settings", json=wrong)).status_code == 400
         await h.post("/_sim/reset")
         stats = (await h.get("/_sim/stats")).json()

@@ -188,9 +188,7 @@ async def test_an_error_event_inside_a_stream_is_raised_by_each_sdk(
     ) as o:
         with pytest.raises(openai.APIError, match="overloaded"):
             async for _ in await o.chat.completions.create(
-                model="gpt-4o",
-                messages=user("hi"),
-                stream=True,  # type: ignore[arg-type]  # plain dicts
+                model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True
             ):
                 pass
         events = [

@@ -69,6 +69,7 @@ async def _read(call: Call, body: Body, *, counting: bool) -> MessagesRequest:
 
 async def list_models(call: Call) -> None:
     """`GET /v1/models`."""
+    await call.meet(None)
     found = [_model(m) for m in call.state.catalogue.of(ANTHROPIC)]
     await call.reply(
         {
@@ -82,6 +83,7 @@ async def list_models(call: Call) -> None:
 
 async def get_model(call: Call) -> None:
     """`GET /v1/models/{id}`."""
+    await call.meet(None)
     name = call.exchange.path.rsplit("/", 1)[-1]
     model = call.state.catalogue.find(ANTHROPIC, name)
     if model is None:

@@ -10,6 +10,7 @@ from gateway.simulator.caching import MAX_BREAKPOINTS, TTL_LONG_S, TTL_SHORT_S, 
 from gateway.simulator.call import Body, encode
 from gateway.simulator.errors import ApiError
 from gateway.simulator.models import Model
+from gateway.simulator.reading import items, last_text, strings
 from gateway.simulator.tokenizer import byte_length, tokens_of_bytes
 
 CURRENT_VERSION = "2026-10-21"
@@ -76,7 +77,7 @@ def read_messages(body: Body, model: Model, version: str, *, counting: bool) -> 
         forced=_forced(body, tools),
         thinking=thinking,
         thinking_budget=budget,
-        stop=[s for s in body.get("stop_sequences") or () if isinstance(s, str)],
+        stop=strings(body.get("stop_sequences")),
     )
     seed = f"{model.id}:{body.get('speed', 'standard')}".encode()
     return MessagesRequest(ask, blocks, seed, bool(body.get("stream")))
@@ -111,7 +112,7 @@ def _thinking(body: Body, model: Model, max_tokens: int) -> tuple[bool, int | No
     kind = config.get("type") if isinstance(config, dict) else None
     if kind == "enabled":
         return True, _thinking_budget(config, model, max_tokens)
-    if kind in {"adaptive", "between_tools"}:
+    if kind in ("adaptive", "between_tools"):
         return True, None
     if kind == "disabled":
         return False, None
@@ -191,7 +192,7 @@ def _message_blocks(message: Any, ratio: int, where: str) -> Iterator[Block]:
     if not isinstance(message, dict):
         raise invalid(f"{where}: Input should be an object")
     role, content = message.get("role"), message.get("content")
-    if role not in {"user", "assistant", "system"}:
+    if role not in ("user", "assistant", "system"):
         raise invalid(f"{where}.role: Input should be 'user' or 'assistant'")
     if isinstance(content, str):
         yield _text_block(content, ratio, 0.0, role)
@@ -229,7 +230,7 @@ def _check_signature(part: Mapping[str, Any], where: str) -> None:
 
 def _part_tokens(part: Mapping[str, Any], ratio: int) -> int:
     kind = part["type"]
-    if kind in {"image", "document"}:
+    if kind in ("image", "document"):
         return IMAGE_TOKENS
     if kind == "tool_use":
         size = byte_length(str(part.get("name", ""))) + len(encode(part.get("input") or {}))
@@ -245,7 +246,7 @@ def _result_tokens(content: Any, ratio: int) -> int:
     if isinstance(content, str):
         return tokens_of_bytes(byte_length(content), ratio)
     total = 0
-    for part in content or ():
+    for part in items(content):
         if isinstance(part, dict) and part.get("type") == "text":
             total += tokens_of_bytes(byte_length(str(part.get("text", ""))), ratio)
         else:
@@ -260,7 +261,7 @@ def _ttl(part: Mapping[str, Any]) -> float:
     if control.get("type") != "ephemeral":
         raise invalid("cache_control.type: Input should be 'ephemeral'")
     ttl = control.get("ttl", "5m")
-    if ttl not in {"5m", "1h"}:
+    if ttl not in ("5m", "1h"):
         raise invalid("cache_control.ttl: Input should be '5m' or '1h'")
     return TTL_LONG_S if ttl == "1h" else TTL_SHORT_S
 
@@ -278,15 +279,7 @@ def _check_breakpoints(blocks: list[Block]) -> None:
 
 def _last_text(messages: list[Any]) -> str:
     last = messages[-1]
-    content = last.get("content") if isinstance(last, dict) else None
-    if isinstance(content, str):
-        return content
-    texts = [
-        part["text"]
-        for part in content or ()
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
-    ]
-    return texts[-1] if texts else ""
+    return last_text(last.get("content")) if isinstance(last, dict) else ""
 
 
 def check_context(request: MessagesRequest) -> None:

@@ -19,6 +19,7 @@ from gateway.simulator.settings import GEMINI
 
 _VERSIONS = ("/v1beta/", "/v1alpha/", "/v1/")
 _EMBEDDING_DIMENSIONS = 768
+_MAX_DIMENSIONS = 3072
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -123,13 +124,18 @@ async def batch_embed_contents(call: Call) -> None:
 
 
 def _embedding(request: dict[str, Any]) -> dict[str, Any]:
-    dimensions = pick(request, "outputDimensionality") or _EMBEDDING_DIMENSIONS
+    dimensions = pick(request, "outputDimensionality")
+    if dimensions is None:
+        dimensions = _EMBEDDING_DIMENSIONS
+    if not isinstance(dimensions, int) or not 1 <= dimensions <= _MAX_DIMENSIONS:
+        raise errors.invalid("Invalid value at 'output_dimensionality'.")
     text = encode(request.get("content")).decode()
-    return {"values": vector(text, int(dimensions))}
+    return {"values": vector(text, dimensions)}
 
 
 async def list_models(call: Call) -> None:
     """`GET /models`."""
+    await call.meet(None)
     await call.reply({"models": [_model(m) for m in call.state.catalogue.of(GEMINI)]})
 
 

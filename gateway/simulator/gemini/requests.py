@@ -8,6 +8,7 @@ from gateway.simulator.answer import Ask, Tool
 from gateway.simulator.call import Body, encode
 from gateway.simulator.gemini.errors import invalid
 from gateway.simulator.models import Model
+from gateway.simulator.reading import items, last_text, objects, strings
 from gateway.simulator.tokenizer import byte_length, tokens_of_bytes
 
 IMAGE_TOKENS = 258
@@ -103,7 +104,6 @@ def read_generate(body: Body, model: Model) -> GeminiRequest:
         if model.needs_thought_signature:
             _check_signatures(content, i)
     thinking, budget, include = _thinking(config, model)
-    stop = pick(config, "stopSequences") or ()
     ask = Ask(
         model=model,
         last_text=_last_text(contents),
@@ -113,7 +113,7 @@ def read_generate(body: Body, model: Model) -> GeminiRequest:
         forced=_forced(body, tools),
         thinking=thinking,
         thinking_budget=budget,
-        stop=[s for s in stop if isinstance(s, str)],
+        stop=strings(pick(config, "stopSequences")),
         choices=_choices(config),
         json_schema=_schema(config),
     )
@@ -171,9 +171,9 @@ def _thinking(config: Body, model: Model) -> tuple[bool, int | None, bool]:
 
 def _tools(body: Body, prompt: _Prompt) -> list[Tool]:
     found = []
-    for tool in body.get("tools") or ():
+    for tool in items(body.get("tools")):
         prompt.json(tool)
-        for declared in pick(tool, "functionDeclarations") or ():
+        for declared in items(pick(tool, "functionDeclarations")):
             if not isinstance(declared, dict) or not isinstance(declared.get("name"), str):
                 raise invalid("* tools.function_declarations.name: Field required")
             schema = declared.get("parameters") or pick(declared, "parametersJsonSchema")
@@ -193,7 +193,7 @@ def _check_signatures(content: Any, index: int) -> None:
     """Gemini 3 and later: the first function call of a turn must come back signed (B10)."""
     if not isinstance(content, dict):
         return
-    for part in content.get("parts") or ():
+    for part in items(content.get("parts")):
         call = pick(part, "functionCall")
         if isinstance(call, dict):
             if not pick(part, "thoughtSignature"):
@@ -217,8 +217,7 @@ def _last_text(contents: list[Any]) -> str:
     last = contents[-1]
     if isinstance(last, str):
         return last
-    parts = last.get("parts") or ()
+    parts = objects(last.get("parts"))
     if any(pick(p, "functionResponse") for p in parts) or last.get("role") == "model":
         return ""
-    texts = [p["text"] for p in parts if isinstance(p.get("text"), str)]
-    return str(texts[-1]) if texts else ""
+    return last_text(parts)

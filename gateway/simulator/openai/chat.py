@@ -18,6 +18,7 @@ from gateway.simulator.openai.prompts import (
     read_tools,
     requested_max,
 )
+from gateway.simulator.reading import last_text, strings
 
 _FINISH = {
     Finish.STOP: "stop",
@@ -25,7 +26,7 @@ _FINISH = {
     Finish.TOOLS: "tool_calls",
     Finish.STOP_SEQUENCE: "stop",
 }
-_ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _DONE = b"data: [DONE]\n\n"
 _MAX_CHOICES = 128
 
@@ -73,8 +74,8 @@ def _read(body: Body, model: Model, *, stream: bool) -> OpenAIRequest:
         max_tokens=wanted or model.max_output_tokens,
         tools=tools,
         forced=forced_tools(body, tools),
-        thinking=body.get("reasoning_effort") not in {None, "none"},
-        stop=[stop] if isinstance(stop, str) else [s for s in stop or () if isinstance(s, str)],
+        thinking=body.get("reasoning_effort") not in (None, "none"),
+        stop=[stop] if isinstance(stop, str) else strings(stop),
         choices=choices,
         json_schema=_schema(body.get("response_format")),
     )
@@ -93,13 +94,9 @@ def _read_message(message: Any, index: int, prompt: Prompt) -> None:
 
 def _last_text(messages: list[Any]) -> str:
     last = messages[-1]
-    if last["role"] not in {"user", "system", "developer"}:
+    if last["role"] not in ("user", "system", "developer"):
         return ""
-    content = last.get("content")
-    if isinstance(content, str):
-        return content
-    texts = [p["text"] for p in content or () if isinstance(p, dict) and "text" in p]
-    return str(texts[-1]) if texts else ""
+    return last_text(last.get("content"))
 
 
 def _schema(response_format: Any) -> dict[str, Any] | None:

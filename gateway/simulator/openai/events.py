@@ -9,6 +9,7 @@ from gateway.simulator.errors import ApiError, Headers
 from gateway.simulator.exchange import SSE
 from gateway.simulator.generation import Frame, Usage
 from gateway.simulator.openai.errors import limit_headers
+from gateway.simulator.reading import items
 
 _ECHOED = (
     "instructions",
@@ -189,7 +190,7 @@ class ResponseWriter:
             "type": "reasoning",
             "summary": [{"type": "summary_text", "text": segment.text}],
         }
-        if "reasoning.encrypted_content" in (self._body.get("include") or ()):
+        if "reasoning.encrypted_content" in items(self._body.get("include")):
             item["encrypted_content"] = "c2ltdWxhdGVk"
         return item
 

@@ -71,12 +71,14 @@ def _inputs(value: Any) -> list[tuple[str, int]]:
 
 async def list_models(call: Call) -> None:
     """`GET /v1/models`."""
+    await call.meet(None)
     data = [_model(m) for m in call.state.catalogue.of(OPENAI)]
     await call.reply({"object": "list", "data": data})
 
 
 async def get_model(call: Call) -> None:
     """`GET /v1/models/{id}`."""
+    await call.meet(None)
     name = call.exchange.path.rsplit("/", 1)[-1]
     model = call.state.catalogue.find(OPENAI, name)
     if model is None:

@@ -17,6 +17,7 @@ from gateway.simulator.openai.prompts import (
     read_tools,
     requested_max,
 )
+from gateway.simulator.reading import last_text
 
 
 async def create_response(call: Call) -> None:
@@ -124,7 +125,7 @@ def _read(call: Call, body: Body, model: Model, *, stream: bool) -> OpenAIReques
         max_tokens=wanted or model.max_output_tokens,
         tools=tools,
         forced=forced_tools(body, tools),
-        thinking=effort not in {None, "none"},
+        thinking=effort not in (None, "none"),
         json_schema=_schema(body.get("text")),
     )
     return OpenAIRequest(ask, prompt, wanted, str(body.get("prompt_cache_key") or ""), stream)
@@ -158,18 +159,14 @@ def _read_item(item: Any, index: int, prompt: Prompt) -> None:
     if isinstance(item.get("output"), str):
         prompt.text(item["output"])
     else:
-        prompt.json({k: v for k, v in item.items() if k not in {"id", "status"}})
+        prompt.json({k: v for k, v in item.items() if k not in ("id", "status")})
 
 
 def _last_text(items: list[Any]) -> str:
     last = items[-1]
-    if last.get("role") not in {"user", "developer", "system"}:
+    if last.get("role") not in ("user", "developer", "system"):
         return ""
-    content = last.get("content")
-    if isinstance(content, str):
-        return content
-    texts = [p["text"] for p in content or () if isinstance(p, dict) and "text" in p]
-    return str(texts[-1]) if texts else ""
+    return last_text(last.get("content"))
 
 
 def _schema(text: Any) -> dict[str, Any] | None:
