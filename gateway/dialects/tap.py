@@ -51,22 +51,19 @@ class StreamRules:
             chunk, so have few, and such as text deltas do not contain.
         read: Told of an event (name, empty if none; data) in order; writes into `Seen`. Its
             result says whether the event is relayed; only rules with `hides` may say no.
-        envelope_bytes: What an event that is not read holds at least besides answer text,
-            counted from its first byte to its last.
+        discounts: What an event that is not read holds besides answer text: for each occurrence
+            of a sequence, wherever it stands, so many bytes are taken off the event's length.
         hides: Events may be left out. Then the tap relays whole events only, and holds back an
             unfinished one.
-        text_bytes: Counts the answer text in some whole events, in place of `envelope_bytes`, for
-            a dialect whose envelopes differ much or whose last events repeat the text.
-        padding: What a provider fills events up with against traffic analysis; each one found
-            is taken off the count, wherever it stands.
+        text_bytes: Counts the answer text in some whole events, in place of `discounts`, for a
+            dialect whose envelopes differ much or whose last events repeat the text.
     """
 
     needles: tuple[bytes, ...]
     read: Callable[[Seen, bytes, bytes], bool]
-    envelope_bytes: int = 0
+    discounts: tuple[tuple[bytes, int], ...] = ()
     hides: bool = False
     text_bytes: Callable[[bytes], int] | None = None
-    padding: bytes = b""
 
 
 class SseTap:
@@ -128,7 +125,7 @@ class SseTap:
     def output_bytes(self) -> int:
         """A lower bound of the answer's text, in bytes as it stands in the JSON.
 
-        Events that were not read count with their length less the dialect's envelope; events that
+        Events that were not read count with their length less the dialect's discounts; events that
         were read count with what the dialect found in them.
         """
         return max(0, self._surplus) + self._seen.text_bytes
@@ -142,10 +139,9 @@ class SseTap:
         if self._text_bytes is not None:
             self._surplus += self._text_bytes(events)
             return
-        # `data:` or padding inside a text only lowers the bound.
-        surplus = len(events) - self._rules.envelope_bytes * events.count(b"data:")
-        if padding := self._rules.padding:
-            surplus -= len(padding) * events.count(padding)
+        surplus = len(events)
+        for sequence, taken_off in self._rules.discounts:
+            surplus -= taken_off * events.count(sequence)
         self._surplus += surplus
 
     def _read(self, whole: bytes) -> bytes:

@@ -14,9 +14,18 @@ NEEDLES = (b"message_", b'error"', b"signature_")
 """`message_start`, `message_delta` and `message_stop`; `error`; and signatures, which are long
 and are no text. All of them are names, so no text delta is without need read for its words."""
 
-_TEXT_DATA = b'{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":""}}'
-ENVELOPE_BYTES = len(sse.encode(_TEXT_DATA, "content_block_delta"))
-PADDING = b"  "
+_LONGEST = b'{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":""}}'
+_TEXT_DELTA = b'"text_delta"'
+_TEXT_IS_SHORTER = len('input_json_delta","partial_json') - len('text_delta","text')
+_PADDING = b"  "
+DISCOUNTS = (
+    (b"data:", len(sse.encode(_LONGEST, "content_block_delta"))),
+    (_TEXT_DELTA, -_TEXT_IS_SHORTER),
+    (_PADDING, len(_PADDING)),
+)
+"""A delta's envelope, as if it were the longest kind and then corrected for text, the usual one;
+and spaces, with which events are filled up so that their length does not tell the text's. `data:`
+or spaces inside a text only make the count lower."""
 
 
 class _Event(msgspec.Struct):
@@ -70,10 +79,11 @@ class _Reader:
 def _count_text(seen: Seen, data: bytes) -> None:
     """A text delta in which a needle happened to be found; signatures are no text."""
     if b'"signature_delta"' not in data:
-        padding = len(PADDING) * data.count(PADDING)
-        seen.text_bytes += max(0, len(data) - len(_TEXT_DATA) - padding)
+        padding = len(_PADDING) * data.count(_PADDING)
+        shorter = _TEXT_IS_SHORTER if _TEXT_DELTA in data else 0
+        seen.text_bytes += max(0, len(data) - len(_LONGEST) + shorter - padding)
 
 
 def rules(*, long_cache: bool) -> StreamRules:
     """The rules for one stream of a call that marked its prompt for the one-hour cache, or not."""
-    return StreamRules(NEEDLES, _Reader(long_cache).read, ENVELOPE_BYTES, padding=PADDING)
+    return StreamRules(NEEDLES, _Reader(long_cache).read, DISCOUNTS)
