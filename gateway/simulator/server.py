@@ -5,13 +5,14 @@ serves is simulated.
 """
 
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.simulator.app import SimulatorApp, create_app
@@ -53,7 +54,7 @@ class _Server(uvicorn.Server):
         """Nothing."""
 
 
-def _config(app: SimulatorApp, **options: Any) -> uvicorn.Config:
+def _config(app: SimulatorApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=SimulatorProtocol,
@@ -67,7 +68,6 @@ def _config(app: SimulatorApp, **options: Any) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=0,
         backlog=_BACKLOG,
-        **options,
     )
 
 
@@ -152,13 +152,30 @@ async def _turn() -> None:
 
 
 def serve(
-    settings: SimulatorSettings | None = None, host: str = "127.0.0.1", port: int = 9090
+    settings: SimulatorSettings | None = None,
+    host: str = "127.0.0.1",
+    port: int = 9090,
+    ready: Callable[[RunningSimulator], None] | None = None,
 ) -> None:
-    """Run a simulator until the process is told to stop.
+    """Run a simulator until SIGINT or SIGTERM; then return.
 
     Args:
         settings: How the providers behave.
         host: Address to listen on.
-        port: Port to listen on.
+        port: Port to listen on; 0 picks one.
+        ready: Called once it listens (to print where).
+
+    Raises:
+        OSError: The address is in use.
     """
-    uvicorn.Server(_config(create_app(settings), host=host, port=port, loop="uvloop")).run()
+
+    async def until_told() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with start_simulator(settings, host, port) as running:
+            if ready is not None:
+                ready(running)
+            await stop.wait()
+
+    uvloop.run(until_told())
