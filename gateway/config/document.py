@@ -10,7 +10,7 @@ without explicit tags exist.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import yaml
 
@@ -249,9 +249,9 @@ class _Converter:
                 _place(node), path, "YAML tags (!name) are not used here", "Remove it."
             )
 
-    def _refuse(self, place: Place, path: str, message: str, remedy: str) -> None:
+    def _refuse(self, place: Place, path: str, message: str, remedy: str) -> NoReturn:
         self._faults.add(place, path, message, remedy)
-        self._faults.raise_if_any()
+        raise ConfigError(self._faults.found)  # whatever counts: reading on might not end
 
 
 def _place(node: yaml.Node) -> Place:

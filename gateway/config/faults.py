@@ -62,10 +62,15 @@ class ConfigError(Exception):
 
 @dataclass(slots=True)
 class Faults:
-    """Collects faults of one file while it is read."""
+    """Collects faults of one file while it is read.
+
+    Attributes:
+        only: Sections at the top whose faults count; empty: all.
+    """
 
     file: str
     found: list[Fault] = field(default_factory=list)
+    only: tuple[str, ...] = ()
     _seen: set[Fault] = field(default_factory=set)
 
     def add(self, place: tuple[int, int], path: str, message: str, remedy: str = "") -> None:
@@ -79,10 +84,14 @@ class Faults:
         """Refuse the configuration if anything was found.
 
         Raises:
-            ConfigError: At least one fault was noted.
+            ConfigError: At least one fault that counts was noted.
         """
-        if self.found:
-            raise ConfigError(self.found)
+        counting = [one for one in self.found if self._counts(one)]
+        if counting:
+            raise ConfigError(counting)
+
+    def _counts(self, fault: Fault) -> bool:
+        return not self.only or not fault.field or fault.field.split(".")[0] in self.only
 
 
 def hidden(text: str) -> str:

@@ -22,7 +22,11 @@ DEFAULT_FILE = "gateway.yaml"
 
 
 def load(
-    path: Path | None, environment: Mapping[str, str], *, folder: Path | None = None
+    path: Path | None,
+    environment: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    only: tuple[str, ...] = (),
 ) -> Settings:
     """The configuration in force.
 
@@ -30,6 +34,9 @@ def load(
         path: The file; `None` takes `gateway.yaml` in `folder` if there is one.
         environment: Where `${VAR}` and the SDKs' variables are looked up.
         folder: The working folder.
+        only: Sections at the top whose faults count; whoever just needs to find a running gateway
+            (`listen`, `state`) may lack its provider keys. Elsewhere a default stands for what is
+            at fault. Empty: all.
 
     Raises:
         ConfigError: With every fault that was found.
@@ -39,12 +46,18 @@ def load(
         candidate = here / DEFAULT_FILE
         path = candidate if candidate.is_file() else None
     if path is None:
-        return _settings(Entries((0, 0), {}), Book(Faults("")), environment, here, None)
-    return load_text(_read(path), environment, file=str(path), folder=path.parent)
+        book = Book(Faults("", only=only))
+        return _settings(Entries((0, 0), {}), book, environment, here, None)
+    return load_text(_read(path), environment, file=str(path), folder=path.parent, only=only)
 
 
 def load_text(
-    raw: bytes, environment: Mapping[str, str], *, file: str = DEFAULT_FILE, folder: Path
+    raw: bytes,
+    environment: Mapping[str, str],
+    *,
+    file: str = DEFAULT_FILE,
+    folder: Path,
+    only: tuple[str, ...] = (),
 ) -> Settings:
     """The configuration that a text means.
 
@@ -53,11 +66,12 @@ def load_text(
         environment: Where `${VAR}` and the SDKs' variables are looked up.
         file: Its name in messages.
         folder: What relative paths in it start from.
+        only: As for `load`.
 
     Raises:
         ConfigError: With every fault that was found.
     """
-    book = Book(Faults(file))
+    book = Book(Faults(file, only=only))
     tree = parse_document(raw, file, environment, book.faults)
     return _settings(tree, book, environment, folder, file)
 
