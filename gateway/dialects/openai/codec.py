@@ -95,3 +95,7 @@ class OpenAICodec:
         """The same list for every client; see `models` for what Codex makes of it."""
         del user_agent
         return models.list_models(entries, path)
+
+    def parse_models(self, body: bytes) -> tuple[ModelEntry, ...]:
+        """The entries of a provider's own model list; empty for what is not one."""
+        return models.parse_models(body)

@@ -90,7 +90,7 @@ def classify(status: int, headers: RawHeaders, body: bytes, now: float) -> Upstr
     if verdict is ProviderVerdict.RATE_LIMITED and said.code != "slow_down":
         dimensions = _dimensions_in_text(said.message)
         if dimensions is None:
-            dimensions = told_by.exhausted(fields)
+            dimensions = told_by.exhausted(headers)
     return UpstreamAnswer(
         verdict,
         retry_after_s,

@@ -8,15 +8,16 @@ from math import isfinite
 from gateway.dialects.codec import RawHeaders
 from gateway.domain.limits import Dimension, Headroom
 
-_LIMIT = "x-ratelimit-limit-"
-_REMAINING = "x-ratelimit-remaining-"
-_RESET = "x-ratelimit-reset-"
+_LIMIT = b"x-ratelimit-limit-"
+_REMAINING = b"x-ratelimit-remaining-"
+_RESET = b"x-ratelimit-reset-"
 _COUNTED = {
-    "requests": Dimension.RPM,
-    "project-requests": Dimension.RPM,
-    "tokens": Dimension.TPM,
-    "project-tokens": Dimension.TPM,
+    b"requests": Dimension.RPM,
+    b"project-requests": Dimension.RPM,
+    b"tokens": Dimension.TPM,
+    b"project-tokens": Dimension.TPM,
 }
+_NAMES = frozenset(kind + scope for kind in (_LIMIT, _REMAINING, _RESET) for scope in _COUNTED)
 
 LONGEST_MINUTE_S = 1_200.0
 """A request limit that takes longer than this to refill from empty is no limit per minute."""
@@ -74,15 +75,11 @@ def headroom(headers: RawHeaders) -> tuple[Headroom, ...]:
     )
 
 
-def exhausted(told: Mapping[str, str]) -> tuple[Dimension, ...]:
+def exhausted(headers: RawHeaders) -> tuple[Dimension, ...]:
     """The dimensions of which the headers say that nothing is left."""
-    return tuple(
-        dict.fromkeys(
-            dimension
-            for scope, dimension in _COUNTED.items()
-            if _count(told.get(_REMAINING + scope)) == 0
-        )
-    )
+    told = _rate_limit_fields(headers)
+    left = {scope: _count(told.get(_REMAINING + scope)) for scope in _COUNTED}
+    return tuple(dict.fromkeys(_COUNTED[scope] for scope, count in left.items() if count == 0))
 
 
 def retry_after_s(told: Mapping[str, str], now: float) -> float | None:
@@ -106,17 +103,17 @@ def _until(date: str, now: float) -> float | None:
         return None
 
 
-def _rate_limit_fields(headers: RawHeaders) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _rate_limit_fields(headers: RawHeaders) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower.startswith(b"x-ratelimit-"):
-            found.setdefault(lower.decode("latin-1"), value.decode("latin-1").strip())
+        if lower in _NAMES:
+            found.setdefault(lower, value.strip())
     return found
 
 
-def _count(value: str | None) -> int | None:
-    if value is None or len(value) > _MAX_DIGITS or not (value.isascii() and value.isdigit()):
+def _count(value: bytes | None) -> int | None:
+    if value is None or len(value) > _MAX_DIGITS or not value.isdigit():
         return None
     return int(value)
 
@@ -125,9 +122,9 @@ def _least(values: list[int] | None) -> int | None:
     return min(values) if values else None
 
 
-def _is_daily(limit: int | None, left: int | None, reset: str | None) -> bool:
+def _is_daily(limit: int | None, left: int | None, reset: bytes | None) -> bool:
     """Whether the time to the full refill, taken for all of the limit, is far over a minute."""
-    until_full_s = duration_s(reset) if reset else None
+    until_full_s = duration_s(reset.decode("latin-1")) if reset else None
     if limit is None or left is None or until_full_s is None or left >= limit:
         return False
     return (until_full_s - _ROUNDING_S) * limit / (limit - left) > LONGEST_MINUTE_S

@@ -48,13 +48,15 @@ def with_usage(body: bytes) -> bytes:
     """
     try:
         head = decode(_head, body)
-        if head.stream is not True or _asks(body):
-            return body
     except UNREADABLE:
+        return body
+    if head.stream is not True:
         return body
     options = bytes(memoryview(head.stream_options))
     if not options:
         return _inserted(body, b'"stream_options":' + _ASKED)
+    if _asks(body):
+        return body
     for change in _changes(options):
         if (changed := _with_value(body, options, change)) is not None:
             return changed
@@ -103,4 +105,5 @@ def _inserted(text: bytes, member: bytes) -> bytes:
     start = text.index(b"{") + 1
     opening = _OPEN.match(text, start - 1)
     empty = opening is not None and text[opening.end() : opening.end() + 1] == b"}"
-    return text[:start] + member + (b"" if empty else b",") + text[start:]
+    view = memoryview(text)  # bodies are large: copied once
+    return b"".join((view[:start], member, b"" if empty else b",", view[start:]))

@@ -9,11 +9,26 @@ that one, so every client gets the same standard list.
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import Struct
 
 from gateway.dialects.codec import ModelEntry, Reply
 
+from .decoding import UNREADABLE, decode
 from .paths import model_of
 from .refusals import JSON, error_body
+
+
+class _Model(Struct):
+    id: str
+    created: int | float | None = None
+    owned_by: str | None = None
+
+
+class _List(Struct):
+    data: list[_Model]
+
+
+_list = msgspec.json.Decoder(_List)
 
 
 def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
@@ -28,6 +43,18 @@ def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
     message = f"The model {wanted[:200]!r} does not exist or is not among those you may use."
     body_404 = error_body(message, "invalid_request_error", "model_not_found", "model")
     return Reply(404, (JSON,), body_404)
+
+
+def parse_models(body: bytes) -> tuple[ModelEntry, ...]:
+    """The entries of a provider's own list; empty for what is not one."""
+    try:
+        told = decode(_list, body).data
+    except UNREADABLE:
+        return ()
+    return tuple(
+        ModelEntry(model.id, model.id, int(model.created or 0), model.owned_by or "openai")
+        for model in told
+    )
 
 
 def _model(entry: ModelEntry) -> dict[str, str | int]:

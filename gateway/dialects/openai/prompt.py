@@ -31,13 +31,8 @@ MIN_PREFIX_BYTES = CACHED_FROM_TOKENS * _DENSEST_BYTES_PER_TOKEN
 MAX_PREFIXES = 20
 DIGEST_BYTES = 16
 
-_MEDIA_MARKERS = (
-    b"image_url",
-    b"input_image",
-    b"input_audio",
-    b"file_data",
-    b"image_generation_call",
-)
+_MEDIA_MARKERS = (b"image_", b"input_audio", b"file_data")
+"""One of these is in every piece that holds media; each is searched in every body, so few."""
 _IMAGES = frozenset({"image_url", "input_image", "computer_screenshot"})
 _BASE64 = ";base64,"
 _anything: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)

@@ -25,7 +25,8 @@ from .responses import Completion, Response, note
 DONE = b"[DONE]"
 _STRING = rb'"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"'  # within one line: no match spans two events
 _CHAT_TEXT = re.compile(
-    rb'"(?:content|arguments|reasoning_content|reasoning|refusal)": ?' + _STRING
+    rb'"delta": ?\{[^\r\n]*?"(?:content|arguments|reasoning_content|reasoning|refusal)": ?'
+    + _STRING
 )
 _DELTA_TEXT = re.compile(rb'"delta": ?' + _STRING)
 _NULL = b"null"
@@ -49,13 +50,22 @@ _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.fa
 
 
 def chat_text_bytes(events: bytes) -> int:
-    """Bytes of the answer's text, tool arguments included, as they stand in the JSON."""
-    return sum(map(len, _CHAT_TEXT.findall(events)))
+    """Bytes of the answer's text, tool arguments included, as they stand in the JSON.
+
+    The first text of each delta counts; few have two.
+    """
+    size = 0
+    for text in _CHAT_TEXT.findall(events):
+        size += len(text)
+    return size
 
 
 def response_text_bytes(events: bytes) -> int:
     """The same for Responses: all deltas."""
-    return sum(map(len, _DELTA_TEXT.findall(events)))
+    size = 0
+    for text in _DELTA_TEXT.findall(events):
+        size += len(text)
+    return size
 
 
 def _read_chunk(seen: Seen, data: bytes) -> bool:

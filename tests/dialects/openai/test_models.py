@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from gateway.dialects.codec import ModelEntry
 from gateway.dialects.openai.codec import OpenAICodec
 
@@ -39,3 +41,21 @@ def test_a_model_that_is_not_there_is_a_404_in_openais_shape() -> None:
     reply = CODEC.list_models(ENTRIES, "/v1/models/none", "")
     assert reply.status == 404
     assert json.loads(reply.body)["error"]["code"] == "model_not_found"
+
+
+def test_the_list_is_read_as_it_is_written() -> None:
+    found = CODEC.parse_models(CODEC.list_models(ENTRIES, "/v1/models", "").body)
+    assert [(one.model, one.created_s, one.owner) for one in found] == [
+        ("gpt-6-luna", 1_700_000_000, "openai"),
+        ("org/own", 1, "local"),
+    ]
+
+
+def test_a_bare_entry_is_enough() -> None:
+    found = CODEC.parse_models(b'{"object":"list","data":[{"id":"m","max_model_len":8192}]}')
+    assert found == (ModelEntry("m", "m", 0, "openai"),)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"data":[{}]}', b'{"models":[]}', b"\xff"])
+def test_what_is_no_list_has_no_models(body: bytes) -> None:
+    assert CODEC.parse_models(body) == ()

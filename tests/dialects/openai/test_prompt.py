@@ -81,6 +81,17 @@ def test_base64_in_a_text_is_text() -> None:
     assert facts.prompt_bytes > len(DATA_URL)
 
 
+def test_the_name_of_a_kind_of_media_is_not_media() -> None:
+    facts = read(
+        Endpoint.CHAT,
+        messages=[
+            {"type": "of_next_year", "content": ["image_url", {"type": 7}]},
+            {"type": "input_audio", "input_audio": "file_data"},
+        ],
+    )
+    assert facts.media_tokens == 0
+
+
 def test_media_that_cannot_be_parsed_counts_whole() -> None:
     body = b'{"model":"m","messages":[{"type":"image_url","x":"\xff"}]}'
     facts = CODEC.read(Matched(Endpoint.CHAT), body)
