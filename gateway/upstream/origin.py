@@ -36,8 +36,8 @@ def origin_of(base_url: str) -> Origin:
     if default_port is None or not parts.hostname:
         raise ValueError(f"not an http or https URL: {parts.scheme}://{parts.hostname or ''}")
     host = parts.hostname
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
+    if ":" not in host:
+        host = host.encode("idna").decode("ascii")  # refuses what no resolver takes
     port = parts.port or default_port
     authority = f"[{host}]" if ":" in host else host
     if port != default_port:

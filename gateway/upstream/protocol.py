@@ -193,7 +193,11 @@ class Connection(asyncio.Protocol):
             Exception: What the iterator of the request body raised.
         """
         if self._state is _HEAD:
-            await self._wait()
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._stop_waiting(waiter)
         if not self.status and self._failure is not None:
             raise self._failure
 
@@ -206,7 +210,11 @@ class Connection(asyncio.Protocol):
         if not self._chunks and self._state is _BODY:
             wait_until = self._loop.time() + self._timeouts.between_chunks_s
             self._deadline.set(min(wait_until, self._total_at))
-            await self._wait()
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._stop_waiting(waiter)
         chunks = self._chunks
         if not chunks:
             if self._failure is not None:
@@ -414,20 +422,15 @@ class Connection(asyncio.Protocol):
             return
         elif now >= self._total_at - 0.001:
             self._close(timed_out(self._phase(), "the whole exchange took too long"))
-        elif self._waiter is None and self._drain_waiter is None:
+        elif self._waiter is None and not (self._drain_waiter and self._state is _HEAD):
             self._deadline.set(self._total_at)  # nobody waits for the provider
         else:
             self._close(timed_out(self._phase(), "the provider was silent for too long"))
 
-    async def _wait(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            self._close(None)
-            raise
-        finally:
-            self._waiter = None
+    def _stop_waiting(self, waiter: asyncio.Future[None]) -> None:
+        self._waiter = None
+        if waiter.cancelled():  # half an answer is of no use to anybody else
+            self.abort()
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -451,7 +454,7 @@ class Connection(asyncio.Protocol):
                     await self._drain()
         except Exception as error:  # noqa: BLE001 - whatever the caller's iterator raises, it gets back
             self._feeding = None
-            self._close(error)
+            self._close(None if self._state is _DONE else error)
             return
         finally:
             await groups.aclose()  # type: ignore[attr-defined] # generators, by construction

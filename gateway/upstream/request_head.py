@@ -28,6 +28,16 @@ _VISIBLE = bytes(byte for byte in range(256) if byte > 0x20 and byte != 0x7F)
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
+_KNOWN_NAMES: dict[bytes, bytes] = {}
+"""What goes before the value of a field of this name; empty if the field is not sent.
+
+Clients use few names, so each is judged once.
+"""
+
+_MOST_KNOWN_NAMES = 1024
+"""Names are the clients' to choose; beyond this many, each new one is judged every time."""
+
+
 def encode_head(request: UpstreamRequest, authority: bytes) -> bytes:
     """Request line, header fields and the empty line.
 
@@ -38,37 +48,53 @@ def encode_head(request: UpstreamRequest, authority: bytes) -> bytes:
     Raises:
         UnsendableRequestError: It would not be one well-formed head.
     """
-    method, target = request.method.encode("latin-1", "replace"), request.target
-    names = [method]
-    lines = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, authority)]
+    parts = [*_line(request), b" HTTP/1.1\r\nhost: ", authority]
+    lines = 3  # the request line, `host`, and the empty line
     for name, value in request.headers:
-        if name.lower() not in _OWNED:
-            names.append(name)
-            lines.append(b"%b: %b\r\n" % (name, value))
+        start = _KNOWN_NAMES.get(name)
+        if start is None:
+            start = _judge(name)
+        if start:
+            parts += (start, value)
+            lines += 1
     framing = _framing(request)
-    lines.append(framing)
-    head = b"".join(lines)
-    count = len(lines) + 1 + (framing != b"\r\n")
-    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+    if framing:
+        parts.append(framing)
+        lines += 1
+    parts.append(b"\r\n\r\n")
+    head = b"".join(parts)
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
         raise UnsendableRequestError("CR, LF or NUL in the target or in a header field")
-    _check_line(target, names)
     return head
 
 
+def _line(request: UpstreamRequest) -> tuple[bytes, bytes, bytes]:
+    """The parts of the request line before the version."""
+    method, target = request.method.encode("utf-8", "replace"), request.target
+    if not method or method.translate(None, _TOKEN):
+        raise UnsendableRequestError("the method is not a token")
+    if target.translate(None, _VISIBLE) or not target.startswith((b"/", b"*")):
+        raise UnsendableRequestError("the target is not a path without blanks")
+    return method, b" ", target
+
+
+def _judge(name: bytes) -> bytes:
+    """What `_KNOWN_NAMES` says of a name; remembered there, within bounds."""
+    if not name or name.translate(None, _TOKEN):
+        raise UnsendableRequestError("a field name is not a token")
+    start = b"" if name.lower() in _OWNED else b"\r\n%b: " % name
+    if len(_KNOWN_NAMES) < _MOST_KNOWN_NAMES:
+        _KNOWN_NAMES[name] = start
+    return start
+
+
 def _framing(request: UpstreamRequest) -> bytes:
-    """The field that delimits the body, and the end of the head (RFC 9112, 6)."""
+    """The field that delimits the body (RFC 9112, 6), with the line end before it."""
     body = request.body
     if isinstance(body, bytes):
         if body or request.method in _BODY_EXPECTED:
-            return b"content-length: %d\r\n\r\n" % len(body)
-        return b"\r\n"
+            return b"\r\ncontent-length: %d" % len(body)
+        return b""
     if request.content_length is None:
-        return b"transfer-encoding: chunked\r\n\r\n"
-    return b"content-length: %d\r\n\r\n" % request.content_length
-
-
-def _check_line(target: bytes, names: list[bytes]) -> None:
-    if b"".join(names).translate(None, _TOKEN) or b"" in names:
-        raise UnsendableRequestError("the method or a field name is not a token")
-    if target.translate(None, _VISIBLE) or not target.startswith((b"/", b"*")):
-        raise UnsendableRequestError("the target is not a path without blanks")
+        return b"\r\ntransfer-encoding: chunked"
+    return b"\r\ncontent-length: %d" % request.content_length

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import httptools
 import httpx2
 import uvloop
 
@@ -27,8 +28,9 @@ _UNARY = _HEAD + b"content-type: application/json\r\ncontent-length: 500\r\n\r\n
 _STREAM = _HEAD + b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _CHUNK = b"78\r\n" + b"event: content_block_delta\ndata: ".ljust(118, b"x") + b"\n\n\r\n"
 _AT_ONCE = 64
-_SMALL = b'{"model":"claude-sonnet-5","max_tokens":100,"messages":[]}' + b" " * 400
-_STREAMED = b'{"model":"claude-sonnet-5","stream":true,"messages":[]}'
+_END = b"#"  # httpx2 sends head and body apart; the server waits for this
+_SMALL = b'{"model":"claude-sonnet-5","max_tokens":100,"messages":[]}' + b" " * 400 + _END
+_STREAMED = b'{"model":"claude-sonnet-5","stream":true,"messages":[]}' + _END
 _HEADERS = [
     (b"x-api-key", b"sk-ant-made-up"),
     (b"anthropic-version", b"2023-06-01"),
@@ -80,6 +82,53 @@ async def _ours(port: int) -> tuple[float, float]:
     return figures
 
 
+class _Bare(asyncio.Protocol):
+    """The floor: one connection without pool, checks, limits or timeouts."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[None] | None = None
+        self._whole = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+        if self._waiter is not None:
+            self._waiter.set_result(None)
+            self._waiter = None
+
+    def on_body(self, _data: bytes) -> None:
+        """Dropped."""
+
+    def on_message_complete(self) -> None:
+        self._whole = True
+
+    async def call(self, body: bytes) -> None:
+        lines = [b"POST /v1/messages HTTP/1.1\r\nhost: h\r\n"]
+        lines += [b"%b: %b\r\n" % field for field in _HEADERS]
+        lines.append(b"content-length: %d\r\n\r\n" % len(body))
+        self._whole = False
+        self._transport.write(b"".join(lines) + body)
+        while not self._whole:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+
+async def _bare(port: int) -> tuple[float, float]:
+    loop = asyncio.get_running_loop()
+    pairs = [await loop.create_connection(_Bare, "127.0.0.1", port) for _ in range(_AT_ONCE)]
+    free = [protocol for _, protocol in pairs]
+
+    async def call(body: bytes) -> None:
+        connection = free.pop()
+        await connection.call(body)
+        free.append(connection)
+
+    return await _measure(call, 40_000, 320)
+
+
 async def _httpx2(port: int) -> tuple[float, float]:
     url = f"http://127.0.0.1:{port}/v1/messages"
     limits = httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
@@ -95,12 +144,14 @@ async def _httpx2(port: int) -> tuple[float, float]:
 
 
 class _Server(asyncio.Protocol):
-    """Answers each segment as one request; a streamed answer has a chunk every 2 ms."""
+    """Answers each request; a streamed answer has a chunk every 2 ms."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if not data.endswith(_END):
+            return
         if b'"stream":true' in data:
             self._transport.write(_STREAM)
             self._tick(CHUNKS)
@@ -145,14 +196,14 @@ def main() -> None:
     server = subprocess.Popen([sys.executable, "-m", "tests.bench.transport_cpu", str(port)])
     try:
         _wait_for(port)
-        ours = uvloop.run(_ours(port))
-        theirs = uvloop.run(_httpx2(port))
+        floor, ours, theirs = (uvloop.run(each(port)) for each in (_bare, _ours, _httpx2))
     finally:
         server.terminate()
         server.wait()
-    print("CPU in microseconds   transport   httpx2   ratio")  # noqa: T201 - a command
-    for name, mine, other in zip(("per request", "per chunk"), ours, theirs, strict=True):
-        print(f"{name:<19} {mine:>11.1f} {other:>8.1f} {other / mine:>6.1f}x")  # noqa: T201 - a command
+    print("CPU in microseconds    floor  transport   httpx2  httpx2/transport")
+    for row, what in enumerate(("per request", "per chunk")):
+        low, mine, other = floor[row], ours[row], theirs[row]
+        print(f"{what:<19} {low:>8.1f} {mine:>10.1f} {other:>8.1f} {other / mine:>16.1f}x")
 
 
 if __name__ == "__main__":

@@ -34,5 +34,11 @@ def test_anything_else_is_no_origin(url: str) -> None:
         origin_of(url)
 
 
+@pytest.mark.parametrize("url", [f"http://{'a' * 64}.example", "http://a..b", "http://h:99999"])
+def test_a_host_or_port_that_cannot_exist_is_no_origin(url: str) -> None:
+    with pytest.raises(ValueError, match=r"label|[Pp]ort"):
+        origin_of(url)
+
+
 def test_an_origin_prints_as_host_and_port() -> None:
     assert str(origin_of("https://h/x")) == "h:443"

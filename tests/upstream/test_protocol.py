@@ -554,6 +554,31 @@ async def test_a_body_iterator_that_raises_aborts_the_request(upstream: HttpUpst
         assert b"0\r\n\r\n" not in got[0]
 
 
+async def test_a_body_iterator_that_raises_after_a_whole_answer_does_not_spoil_it(
+    upstream: HttpUpstream,
+) -> None:
+    answered = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(OK)
+        await peer.ended()
+
+    async def failing() -> AsyncIterator[bytes]:
+        yield b"abc"
+        await answered.wait()
+        raise LookupError("too late to matter")
+
+    async with (
+        Hostile(script) as server,
+        opened(upstream, provider(server.url), streamed(failing())) as response,
+    ):
+        connection = response._connection  # type: ignore[attr-defined] # white box
+        answered.set()
+        await wait_until(lambda: bool(connection.closed), "the iterator has failed")
+        assert await read_all(response) == b"ok"
+
+
 async def test_a_provider_that_does_not_read_times_the_request_out_while_sending(
     upstream: HttpUpstream,
 ) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ports import Headers, UpstreamRequest
-from gateway.upstream import UnsendableRequestError
+from gateway.upstream import UnsendableRequestError, request_head
 from gateway.upstream.request_head import encode_head
 
 
@@ -104,6 +104,15 @@ def test_a_target_must_be_a_path_without_blanks(target: bytes) -> None:
 def test_a_method_must_be_a_token(method: str) -> None:
     with pytest.raises(UnsendableRequestError):
         _head(method=method)
+
+
+def test_names_beyond_the_remembered_ones_are_judged_all_the_same() -> None:
+    many = [(b"x-%d" % number, b"v") for number in range(3000)]
+    assert _head([*many, (b"Host", b"evil")]).count(b"\r\nx-") == 3000
+    assert len(request_head._KNOWN_NAMES) <= 1024
+    with pytest.raises(UnsendableRequestError):
+        _head([*many, (b"x 1", b"v")])
+    request_head._KNOWN_NAMES.clear()
 
 
 @given(
