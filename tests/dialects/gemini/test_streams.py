@@ -139,6 +139,13 @@ CASES = [
         Usage(input_tokens=6, service_tier="flex"),
         model="",
     ),
+    Case(
+        "an end without content, and one piece after it",
+        [{"candidates": [{"finishReason": "STOP"}]}, part(TEXT)],
+        None,
+        model="",
+        output_bytes=5,
+    ),
     Case("nothing", [], None, complete=False, model=""),
 ]
 by_name = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
