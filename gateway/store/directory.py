@@ -1,0 +1,225 @@
+"""Who may call: the keys of all agents, in this process's memory, kept as fresh as the store's.
+
+`identify` never waits: it hashes the presented key and looks the hash up in a dict. What a caller
+can learn from its timing is at most something about the SHA-256 of what it sent, which says
+nothing about any other key; no secret is ever compared byte by byte.
+
+How it stays fresh. At the start everything is loaded. Then one task follows the channel on which
+changes are announced and re-reads the key named; whenever it has (re)subscribed it loads
+everything, since announcements may have been missed. A second task loads everything at intervals,
+as a safety net. Reads are applied one at a time, so that an older one never covers a newer one.
+
+Failure policy:
+    * The store is lost at run time: the last known keys go on working, revocations wait until it
+      is back; said once in the log, and once more when it is back.
+    * The store is lost at the start: entering the context raises what redis-py raises.
+    * The channel falls silent although the connection is open (a half-open connection, a paused
+      server): a ping that is not answered in time makes a new connection.
+    * A stored record that cannot be read is skipped and logged; it opens nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from redis.exceptions import ConnectionError, RedisError
+
+from gateway.domain.topology import Agent, Topology
+from gateway.ports import Clock, Identity
+
+from .background import pause, running
+from .connection import Client
+from .keys import CHANGED, KeyRecord, KeyStore, digest_of
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshing:
+    """How often the directory checks that it is up to date, in seconds.
+
+    Attributes:
+        resync_s: Load everything this often, whatever was announced.
+        silence_s: Ping the channel after so long without a message; as long again without an
+            answer makes a new connection.
+    """
+
+    resync_s: float = 30.0
+    silence_s: float = 5.0
+
+
+class CachedDirectory:
+    """Implements `gateway.ports.Directory`; use as an async context manager.
+
+    Args:
+        client: An open client; stays the caller's.
+        topology: The configured snapshot; agents who only have keys are added to it.
+        configured_keys: Agent name to secret, from the configuration file; never stored.
+        clock: For the expiry of keys.
+        refreshing: Intervals.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        topology: Topology,
+        configured_keys: Mapping[str, str],
+        clock: Clock,
+        refreshing: Refreshing = Refreshing(),
+    ) -> None:
+        self._client = client
+        self._keys = KeyStore(client, clock)
+        self._clock = clock
+        self._refreshing = refreshing
+        self._configured = topology
+        self._topology = topology
+        self._fixed = {
+            digest_of(secret): Identity(agent, f"config-{agent}")
+            for agent, secret in configured_keys.items()
+        }
+        self._records: dict[str, KeyRecord] = {}
+        self._by_digest: dict[bytes, tuple[Identity, KeyRecord]] = {}
+        self._used_s: dict[str, float] = {}
+        self._reading = asyncio.Lock()
+        self._lost = False
+        self._stack = AsyncExitStack()
+
+    @property
+    def topology(self) -> Topology:
+        """The snapshot in force; swapped whole when an agent appears or goes."""
+        return self._topology
+
+    def identify(self, secret: str) -> Identity | None:
+        """The owner of a gateway key that works now, or `None`."""
+        digest = digest_of(secret)
+        fixed = self._fixed.get(digest)
+        if fixed is not None:
+            return fixed
+        found = self._by_digest.get(digest)
+        if found is None:
+            return None
+        identity, record = found
+        now_s = self._clock.wall()
+        if not record.works_at(now_s):
+            return None
+        self._used_s[record.public_id] = now_s
+        return identity
+
+    async def __aenter__(self) -> Self:
+        """Load everything, then keep it fresh until the context ends."""
+        await self.reload()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(
+                running("directory", self._follow_for_ever(), self._resync_for_ever())
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop following; what was loaded stays usable."""
+        await self._stack.aclose()
+
+    async def reload(self) -> None:
+        """Load all keys now, and store when keys were last used.
+
+        Raises:
+            RedisError: The store cannot be read; what was known is kept.
+        """
+        async with self._reading:
+            used_s, self._used_s = self._used_s, {}
+            try:
+                await self._keys.note_used(used_s)
+                records = await self._keys.load()
+            except BaseException:
+                self._used_s = used_s | self._used_s
+                raise
+            self._adopt(records)
+
+    async def _refresh(self, public_id: str) -> None:
+        """Read one key again."""
+        async with self._reading:
+            record = await self._keys.get(public_id)
+            if record is not None:
+                self._adopt({**self._records, public_id: record})
+
+    def _adopt(self, records: dict[str, KeyRecord]) -> None:
+        """Swap in what was read."""
+        self._records = records
+        self._by_digest = {
+            record.digest: (Identity(record.agent, record.public_id), record)
+            for record in records.values()
+            if record.revoked_s is None
+        }
+        agents = {
+            record.agent: Agent(record.agent)
+            for record in records.values()
+            if record.works_at(self._clock.wall())
+        } | dict(self._configured.agents)
+        if agents != self._topology.agents:
+            self._topology = replace(self._configured, agents=agents)
+
+    async def _follow_for_ever(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._follow()
+            except (RedisError, OSError) as error:
+                self._report_lost(error)
+            await pause(pause_s)
+            pause_s = _FIRST_PAUSE_S if not self._lost else min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _follow(self) -> None:
+        """Apply announcements until the connection is lost."""
+        async with self._client.pubsub() as channel:
+            await channel.subscribe(CHANGED)
+            pinged = False
+            while True:
+                message = await channel.get_message(timeout=self._refreshing.silence_s)
+                if message is not None:
+                    pinged = False
+                    await self._heed(message)
+                elif pinged:
+                    raise ConnectionError("the channel of key changes does not answer")
+                else:
+                    pinged = True
+                    await channel.ping()
+
+    async def _heed(self, message: Mapping[str, Any]) -> None:
+        match message["type"]:
+            case "subscribe":  # the first time, and after a reconnection within redis-py
+                await self.reload()
+                self._report_back()
+            case "message":
+                await self._refresh(message["data"].decode("utf-8", "replace"))
+            case _:
+                return  # the answer to a ping
+
+    async def _resync_for_ever(self) -> None:
+        while True:
+            await pause(self._refreshing.resync_s)
+            try:
+                await self.reload()
+            except (RedisError, OSError) as error:
+                self._report_lost(error)
+
+    def _report_lost(self, error: Exception) -> None:
+        if not self._lost:
+            self._lost = True
+            _log.warning("the store cannot be reached; going on with the keys known: %s", error)
+
+    def _report_back(self) -> None:
+        if self._lost:
+            self._lost = False
+            _log.warning("the store is back; keys are up to date")
