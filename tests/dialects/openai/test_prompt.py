@@ -87,6 +87,7 @@ def test_the_name_of_a_kind_of_media_is_not_media() -> None:
         messages=[
             {"type": "of_next_year", "content": ["image_url", {"type": 7}]},
             {"type": "input_audio", "input_audio": "file_data"},
+            {"type": "file", "file": {"file_id": "file_data"}},
         ],
     )
     assert facts.media_tokens == 0
