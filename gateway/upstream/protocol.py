@@ -418,8 +418,6 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         if self._state is _IDLE:
             self._close(None)
-        elif self._state is _DONE:
-            return
         elif now >= self._total_at - 0.001:
             self._close(timed_out(self._phase(), "the whole exchange took too long"))
         elif self._waiter is None and not (self._drain_waiter and self._state is _HEAD):

@@ -191,6 +191,11 @@ class Hostile:
         for peer in self._peers:
             peer.turns.release()
 
+    def hang_up(self) -> None:
+        """Send FIN on every connection, now."""
+        for peer in self._peers:
+            peer.half_close()
+
     def stop_listening(self) -> None:
         """Refuse connections from now on."""
         if self._listener.fileno() >= 0:

@@ -122,6 +122,22 @@ async def test_cancelling_in_line_loses_no_place(upstream: HttpUpstream, same_tu
         assert server.accepted == 1
 
 
+async def test_a_connection_that_ends_on_its_way_to_the_next_in_line_is_replaced(
+    upstream: HttpUpstream,
+) -> None:
+    async with Hostile(answering(OK)) as server:
+        to = provider(server.url, max_connections=1)
+        held = await upstream.send(to, get())
+        await read_all(held)
+        queued = asyncio.create_task(call(upstream, to, post()))
+        await wait_until(lambda: _figures(upstream)[2] == 1, "in line")
+        held.close()
+        server.hang_up()
+        assert (await queued)[2] == b"ok"
+        assert server.accepted == 2
+        assert _figures(upstream) == (1, 0, 0)
+
+
 async def test_a_raised_bound_lets_the_line_in_and_a_lowered_one_shrinks_the_pool(
     upstream: HttpUpstream,
 ) -> None:

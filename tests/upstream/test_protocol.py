@@ -482,13 +482,48 @@ async def test_a_slow_drip_of_chunks_ends_at_the_total_and_not_before(
 
 
 async def test_a_slow_reader_is_not_taken_for_a_slow_provider(upstream: HttpUpstream) -> None:
+    go_on = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(_CHUNKED, b"1\r\na\r\n")
+        await go_on.wait()
+        await peer.send(b"1\r\nb\r\n0\r\n\r\n")
+
     async with (
-        Hostile(ending(_CHUNKED, b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n")) as server,
+        Hostile(script) as server,
         opened(upstream, provider(server.url, Timeouts(between_chunks_s=0.05)), get()) as response,
     ):
         first = await response.read()
         await asyncio.sleep(0.2)  # the reader's own time
+        go_on.set()
         assert first + await read_all(response) == b"ab"
+
+
+async def test_a_large_answer_that_nobody_reads_leaves_the_connection_readable() -> None:
+    async with Hostile(_silent) as server:
+        connection = await _connection(server.port)
+        for _ in range(2):
+            _begin(connection)
+            connection.data_received(_H + b"content-length: 400000\r\n\r\n" + b"x" * 400_000)
+            await connection.receive_head()
+            assert connection._read_paused
+            assert connection.reuse()
+            assert not connection._read_paused
+        connection.abort()
+
+
+async def test_an_oversized_trailer_that_ends_a_whole_answer_only_costs_the_connection() -> None:
+    trailer = b"0\r\nt: " + b"x" * 70_000 + b"\r\n\r\n"
+    async with Hostile(_silent) as server:
+        connection = await _connection(server.port)
+        _begin(connection)
+        connection.data_received(_CHUNKED + b"2\r\nok\r\n")
+        connection.data_received(trailer)
+        await connection.receive_head()
+        assert await _body(connection) == b"ok"
+        assert not connection.reuse()
+        connection.abort()
 
 
 async def test_an_idle_connection_that_expires_is_closed() -> None:
