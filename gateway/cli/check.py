@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.config import ConfigError, Settings
     from gateway.config.show import Plain
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -22,6 +22,7 @@ T = TypeVar("T")
 _DEFAULT_OVERLAP = "1h"
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Make, list and end the keys with which agents come to the gateway.",
 )

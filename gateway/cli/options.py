@@ -33,10 +33,10 @@ def read_duration(text: str) -> float:
 
 
 def read_address(text: str) -> "Listen":
-    """`HOST:PORT` or a port."""
+    """`HOST:PORT` or a port, from the option `--listen`."""
     from gateway.config.texts import address
 
-    return _read(address(), text)
+    return _read(address(), text, "--listen")
 
 
 def read_name(text: str) -> str:
@@ -50,7 +50,7 @@ def read_name(text: str) -> str:
         raise typer.BadParameter(f"{unfit.message}. {unfit.remedy}") from None
 
 
-def _read(kind: "Kind[T]", text: str) -> T:
+def _read(kind: "Kind[T]", text: str, option: str | None = None) -> T:
     """A value as the configuration reads it.
 
     Raises:
@@ -62,4 +62,4 @@ def _read(kind: "Kind[T]", text: str) -> T:
     try:
         return parse(text)
     except Unfit as unfit:
-        raise typer.BadParameter(f"{unfit.message}. {unfit.remedy}") from None
+        raise typer.BadParameter(f"{unfit.message}. {unfit.remedy}", param_hint=option) from None

@@ -6,7 +6,6 @@ parent for as long as the workers do.
 """
 
 import asyncio
-import logging
 import signal
 import socket
 import tempfile
@@ -14,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from types import FrameType
 
 import httpx2
 import uvicorn
@@ -23,11 +23,16 @@ from gateway.config import Settings
 from gateway.config.environment import export
 from gateway.store.embedded import EmbeddedValkey
 
+from .logs import quieten_server
 from .protocol import GuardedProtocol
 from .worker import WorkerPlan
 
 BACKLOG = 2048
-_INCOMPLETE = "ASGI callable returned without completing response."
+_JOIN_POLL_S = 0.1
+
+
+class CutShort(Exception):  # noqa: N818 - says what happened
+    """A second signal ended the graceful stop: calls that were still running were cut."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -40,6 +45,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         OSError: The address cannot be bound.
         EmbeddedValkeyError: The embedded store does not start.
+        StateDirError: The state directory is in use or cannot be used.
+        CutShort: A second signal ended what was still running.
     """
     with ExitStack() as stack:
         url = settings.state.url or stack.enter_context(_store_in_background(settings))
@@ -53,10 +60,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         base_url = _base_url(listener)
         stack.enter_context(_quiet_signals())
         stack.enter_context(_when_ready(base_url, announce))
-        if workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listener])
+        server = _Workers(config, [listener]) if workers > 1 else _OneProcess(config, [listener])
+        server.run()
+        if server.cut_short:
+            raise CutShort
 
 
 @asynccontextmanager
@@ -80,7 +87,7 @@ def replace_workers(settings: Settings, workers: int) -> Settings:
 
 def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
     """How uvicorn serves a door: nothing added, nothing logged for each call."""
-    logging.getLogger("uvicorn.error").addFilter(_without_cut_answers)
+    quieten_server()
     return uvicorn.Config(
         plan,
         factory=True,
@@ -98,6 +105,40 @@ def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=int(settings.server.idle_timeout_s),
         timeout_graceful_shutdown=int(settings.server.shutdown_grace_s),
     )
+
+
+class _OneProcess(uvicorn.Server):
+    """A server that a second signal, of whatever kind, stops at once."""
+
+    def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
+        super().__init__(config)
+        self._listeners = listeners
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether calls were cut."""
+        return self.force_exit
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        super().run(sockets or self._listeners)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        super().handle_exit(sig, frame)
+
+
+class _Workers(Multiprocess):
+    """Workers that a second signal kills. The first may reach them twice (Ctrl-C goes to all)."""
+
+    cut_short = False
+
+    def join_all(self) -> None:
+        while running := [one.process for one in self.processes if one.process.is_alive()]:
+            if self.signal_queue:
+                self.cut_short = True
+                for process in running:
+                    process.kill()
+            running[0].join(_JOIN_POLL_S)
 
 
 class _Embedded(uvicorn.Server):
@@ -126,11 +167,6 @@ class _Embedded(uvicorn.Server):
         up.cancel()
         if self.should_exit or task.done():
             raise RuntimeError("the gateway did not start; its log says why")
-
-
-def _without_cut_answers(record: logging.LogRecord) -> bool:
-    """An answer that the provider cut is ended by closing the connection, which is no error."""
-    return record.getMessage() != _INCOMPLETE
 
 
 @contextmanager

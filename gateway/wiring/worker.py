@@ -24,6 +24,7 @@ from gateway.upstream.transport import HttpUpstream
 
 from .clock import SystemClock
 from .ids import replica_id, request_ids
+from .logs import log_to_stderr
 from .pages import pages
 from .prices import ListPrices
 
@@ -45,6 +46,8 @@ class WorkerPlan:
 
     def __call__(self) -> Door:
         """The application, built when the server starts it (an ASGI factory)."""
+        if self.multiprocess_dir is not None:  # a process of its own, in which nothing is set up
+            log_to_stderr(self.settings.logging.level)
         return Door(house(self))
 
 

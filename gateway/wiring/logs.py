@@ -1,0 +1,29 @@
+"""The gateway's own messages: on standard error, one line each, at the configured level."""
+
+import logging
+import sys
+
+from gateway.config.settings import LogLevel
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_SERVER = "uvicorn.error"
+_INCOMPLETE = "ASGI callable returned without completing response."
+
+
+def log_to_stderr(level: LogLevel) -> None:
+    """Set up logging in this process. The server's own chatter is shown when debugging only."""
+    logging.basicConfig(stream=sys.stderr, format=_FORMAT, level=level.upper())
+    if level is not LogLevel.DEBUG:
+        chatty = max(logging.WARNING, logging.getLogger().level)
+        logging.getLogger(_SERVER).setLevel(chatty)
+    quieten_server()
+
+
+def quieten_server() -> None:
+    """Leave out what is no error to the gateway. Harmless if repeated."""
+    logging.getLogger(_SERVER).addFilter(_without_cut_answers)
+
+
+def _without_cut_answers(record: logging.LogRecord) -> bool:
+    """An answer that the provider cut is ended by closing the connection, which is no error."""
+    return record.getMessage() != _INCOMPLETE
