@@ -1,0 +1,399 @@
+"""The one queue of all replicas, kept in Redis by a script.
+
+Operations of one event-loop turn travel together (`batches`); a ticket that has to wait is granted
+by whichever replica's call finds room for it, and its owner hears of it in the reply or by its
+outbox (`outbox`). Nobody polls: the script says when each lane could next serve somebody and whose
+ticket that would be; the owner calls at that time, the others with tickets there a little later.
+
+Failure policy:
+    * The store does not answer: the batch is sent again until it does. Operations name their
+      tickets, so a batch that did run changes nothing when it runs again. A call that has not
+      been heard of waits `patience_s` for the store and is then refused with `store_lost`; a call
+      that is known to wait keeps waiting up to its own maximum.
+    * The store has forgotten this replica (it was paused for longer than its lease, or the store
+      lost its data): the script does nothing but say so, and the whole configuration is sent
+      ahead of the batch, so that no limit is ever missing.
+    * A reply or an outbox entry is lost: each beat names the tickets that wait here, and the store
+      answers for those that do not. A ticket that the store no longer knows arrives again.
+    * The script fails (a fault in the gateway): said in the log, and the calls of that batch are
+      refused, since sending it again would fail again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import msgspec
+
+from gateway.core.admission import messages
+from gateway.core.admission.messages import Event, Operation
+from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.domain.admission import Settlement, TicketRequest, Verdict
+from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Reason, Refusal
+from gateway.domain.topology import Lane, QueueSettings, Topology
+from gateway.ports import Clock
+
+from .batches import FIRST, LAST, Batches, Reply
+from .connection import Client
+from .outbox import listen
+from .scripts import admission_script
+from .waiting import Waiting
+
+_log = logging.getLogger(__name__)
+
+_AGAIN_S = 0.05
+_STORE_LOST = Refusal(
+    Reason.STORE_LOST, "The gateway's store does not answer; no limit can be checked.", 1.0
+)
+_FAULT = Refusal(Reason.INTERNAL, "The gateway could not decide about this call.", 1.0)
+_STOPPING = Refusal(Reason.DRAINING, "This gateway is stopping; try again.", 1.0)
+_TOO_LATE = Refusal(Reason.QUEUE_TIMEOUT, "No turn within the time the call may wait.", 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionSettings:
+    """Times of the protocol between replicas, in seconds.
+
+    Attributes:
+        lease_s: A replica that was silent for so long is dead.
+        beat_s: How often a replica without calls says that it lives.
+        patience_s: How long a new call waits for a store that does not answer.
+        backup_s: How much later than its owner others call for a lane.
+        refresh_s: How often the configuration is sent again, so that it does not expire.
+        goodbye_s: How long stopping may take.
+    """
+
+    lease_s: float = 3.0
+    beat_s: float = 1.0
+    patience_s: float = 2.0
+    backup_s: float = 0.1
+    refresh_s: float = 600.0
+    goodbye_s: float = 2.0
+
+
+class RedisAdmission:
+    """Implements `gateway.ports.Admission`.
+
+    Args:
+        redis: An open client; stays the caller's.
+        root: Root of all key names, with a hash tag.
+        replica: Unique name of this process.
+        clock: For durations.
+        settings: Times of the protocol.
+    """
+
+    def __init__(
+        self,
+        redis: Client,
+        root: str,
+        replica: str,
+        clock: Clock,
+        settings: AdmissionSettings = AdmissionSettings(),
+    ) -> None:
+        self._redis = redis
+        self._root = root
+        self._replica = replica
+        self._clock = clock
+        self._settings = settings
+        self._script = admission_script()
+        self._lease_us = messages.micros(settings.lease_s)
+        self._batches = Batches(self._call, self)
+        self._waiting: dict[str, Waiting] = {}
+        self._waiting_in: Counter[str] = Counter()
+        self._configured: dict[str, Operation] = {}
+        self._queue = QueueSettings()
+        self._minute_s = 60.0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._beat: asyncio.TimerHandle | None = None
+        self._refresh_at_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    # --- life ---------------------------------------------------------------------------------
+
+    @property
+    def store_up(self) -> bool:
+        """Whether the store answered the last call."""
+        return not self._batches.lost
+
+    async def start(self) -> None:
+        """Begin to send, to listen and to beat."""
+        self._refresh_at_s = self._clock.monotonic() + self._settings.refresh_s
+        self._spawn(self._batches.run())
+        self._spawn(listen(self._redis, f"{self._root}:out:{self._replica}", self._take))
+        self._beat_later()
+
+    async def stop(self) -> None:
+        """Refuse who waits, give everything back, and say goodbye."""
+        self._stopping = True
+        for waiting in list(self._waiting.values()):
+            waiting.answer(_STOPPING)
+        for timer in (self._beat, *self._timers.values()):
+            if timer is not None:
+                timer.cancel()
+        gone = asyncio.get_running_loop().create_future()
+        self._batches.put(["bye"], LAST + 1, gone)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.goodbye_s):
+                await gone
+        pending = set(self._tasks)
+        while pending:  # a cancellation may get lost in redis-py, see `background.running`
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
+        self._tasks.clear()
+
+    async def configure(self, topology: Topology) -> None:
+        """Put the limits of a topology in force, for everything that waits as well.
+
+        Returns once they are, or after the patience of a call if the store does not answer; they
+        are then the first thing it hears.
+        """
+        self._queue, self._minute_s = topology.queue, topology.minute_s
+        operations = list(messages.configure_all(topology))
+        changed = [op for op in operations if self._configured.get(cast("str", op[1])) != op]
+        self._configured.update((cast("str", op[1]), op) for op in operations)
+        if not changed:
+            return
+        done = asyncio.get_running_loop().create_future()
+        for operation in changed[:-1]:
+            self._batches.put(operation)
+        self._batches.put(changed[-1], FIRST, done)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.patience_s):
+                await done
+
+    # --- the port -----------------------------------------------------------------------------
+
+    async def admit(self, request: TicketRequest) -> Verdict:
+        """Wait for a turn. Cancelling the caller leaves the queue at once."""
+        self._know_lane(request.lane)
+        return await self._turn(request, messages.arrive(request))
+
+    async def requeue(self, request: TicketRequest) -> Verdict:
+        """Give an admitted ticket's reservation back and wait again at the head of its flow."""
+        return await self._turn(request, messages.requeue(request))
+
+    def head(self, ticket: str, lane: str, seen: Sequence[Headroom]) -> None:
+        """The provider has answered this ticket's call, and its headers said this of the lane."""
+        if seen:
+            self._batches.put(messages.head(ticket, lane, seen))
+
+    def extend(self, ticket: str, lane: str, output_tokens: int) -> None:
+        """A running answer outgrew its reservation: hold this many output tokens in all."""
+        self._batches.put(messages.extend(ticket, lane, output_tokens))
+
+    def settle(self, settlement: Settlement) -> None:
+        """Replace a reservation by the actual use."""
+        self._batches.put(messages.settle(settlement))
+
+    def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
+        """Block a lane (the dimensions named, or all of it) after a provider's rate-limit 429."""
+        self._batches.put(messages.block(lane, dimensions, for_s))
+
+    # --- for the admin ------------------------------------------------------------------------
+
+    def unblock(self, lane: str) -> None:
+        """End all blocks of a lane."""
+        self._batches.put(["unblock", lane])
+
+    def pause(self, lane: str) -> None:
+        """Admit nothing more to a lane; what waits keeps its place."""
+        self._batches.put(["pause", lane])
+
+    def resume(self, lane: str) -> None:
+        """End a pause."""
+        self._batches.put(["resume", lane])
+
+    async def inspect_lane(self, lane: str, *, queue: bool = False) -> LaneSnapshot:
+        """A lane as the store sees it, with its queue if wanted.
+
+        Raises:
+            RedisError: The script failed.
+        """
+        found = await self._inspect(messages.lane_scope(lane), queue=queue)
+        return msgspec.convert(found, LaneSnapshot)
+
+    async def inspect_agent(self, agent: str) -> BudgetSnapshot:
+        """An agent's budget as the store sees it.
+
+        Raises:
+            RedisError: The script failed.
+        """
+        return msgspec.convert(await self._inspect(messages.agent_scope(agent)), BudgetSnapshot)
+
+    async def inspect_team(self, team: str) -> BudgetSnapshot:
+        """A team's budget as the store sees it.
+
+        Raises:
+            RedisError: The script failed.
+        """
+        return msgspec.convert(await self._inspect(messages.team_scope(team)), BudgetSnapshot)
+
+    async def _inspect(self, scope: str, *, queue: bool = False) -> Any:
+        done = asyncio.get_running_loop().create_future()
+        self._batches.put(["inspect", scope, int(queue)], LAST, done)
+        return await done
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    def _know_lane(self, name: str) -> None:
+        """A model in no configured lane has one of its own, with learned limits."""
+        scope = messages.lane_scope(name)
+        if scope not in self._configured:
+            lane = Lane(name=name, provider="", models=())
+            operation = messages.configure_lane(lane, self._queue, self._minute_s)
+            self._configured[scope] = operation
+            self._batches.put(operation)
+
+    async def _turn(self, request: TicketRequest, operation: Operation) -> Verdict:
+        if self._stopping:
+            return _STOPPING
+        waiting = Waiting(request, asyncio.get_running_loop(), self._clock.monotonic())
+        ticket, lane = request.ticket, request.lane
+        self._waiting[ticket] = waiting
+        self._waiting_in[lane] += 1
+        self._batches.put(operation, messages.BANDS[request.priority])
+        if self._batches.lost:
+            waiting.lose_patience_in(self._settings.patience_s, self._forsake)
+        try:
+            return await waiting.verdict
+        except asyncio.CancelledError:
+            self._batches.put(messages.cancel(ticket), LAST)
+            raise
+        finally:
+            waiting.disarm()
+            del self._waiting[ticket]
+            self._waiting_in[lane] -= 1
+            if not self._waiting_in[lane]:
+                del self._waiting_in[lane]
+
+    def _forsake(self, waiting: Waiting) -> None:
+        """The store did not answer in time; should it have admitted the ticket, that is undone."""
+        if waiting.answer(_STORE_LOST):
+            self._batches.put(messages.cancel(waiting.request.ticket), LAST)
+
+    def _overdue(self, waiting: Waiting) -> None:
+        """Its time is up: the store says whether a grant was just in time, and if not, why."""
+        if self._batches.lost:
+            self._forsake(waiting)
+        else:
+            self._batches.put(messages.cancel(waiting.request.ticket, timed_out=True), LAST)
+            waiting.lose_patience_in(self._settings.patience_s, self._forsake)
+
+    # --- what the store says (Party) ----------------------------------------------------------
+
+    def batch_done(self, reply: Reply) -> None:
+        """A batch ran."""
+        self._take(reply.events)
+        for lane, next_us, owner in reply.lanes:
+            self._lane_next(lane, next_us / messages.MICRO, owner)
+
+    def batch_failed(self, operations: Iterable[Operation]) -> None:
+        """A batch will not be sent again."""
+        for operation in operations:
+            if operation[0] in {"arrive", "requeue", "cancel"}:
+                waiting = self._waiting.get(cast("str", operation[1]))
+                if waiting is not None:
+                    waiting.answer(_FAULT)
+
+    def store_lost(self) -> None:
+        """The store did not answer."""
+        for waiting in self._waiting.values():
+            if waiting.position is None:
+                waiting.lose_patience_in(self._settings.patience_s, self._forsake)
+
+    def configuration(self) -> Iterable[Operation]:
+        """What a store that has forgotten this replica must be told first."""
+        return self._configured.values()
+
+    def _take(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if event[0] == "n":
+                self._arm(cast("str", event[1]), cast("float", event[2]) / messages.MICRO)
+                continue
+            waiting = self._waiting.get(cast("str", event[1]))
+            if waiting is None:
+                continue  # it was cancelled; the cancellation gives back what was granted
+            match event[0]:
+                case "g":
+                    waiting.answer(messages.admitted(event))
+                case "r":
+                    waiting.answer(messages.refused(event))
+                case "w":
+                    waiting.position, waiting.bound, left_s = messages.expected(event)
+                    waiting.arm(left_s, self._overdue)
+                case _:
+                    self._arrive_again(waiting)
+
+    def _arrive_again(self, waiting: Waiting) -> None:
+        left_s = waiting.deadline_s - self._clock.monotonic()
+        if left_s <= 0:
+            waiting.answer(_TOO_LATE)
+        else:
+            request = replace(waiting.request, max_wait_s=left_s)
+            self._batches.put(messages.arrive(request), messages.BANDS[request.priority])
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def _lane_next(self, lane: str, next_s: float, owner: str) -> None:
+        if next_s < 0 or (owner != self._replica and lane not in self._waiting_in):
+            timer = self._timers.pop(lane, None)
+            if timer is not None:
+                timer.cancel()
+        elif owner == self._replica:
+            self._arm(lane, next_s)
+        else:
+            self._arm(lane, next_s + self._settings.backup_s)
+
+    def _arm(self, lane: str, delay_s: float) -> None:
+        if self._stopping:
+            return
+        timer = self._timers.get(lane)
+        if timer is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[lane] = loop.call_later(delay_s, self._tick, lane)
+
+    def _tick(self, lane: str) -> None:
+        self._timers.pop(lane, None)
+        self._batches.put(["tick", lane], LAST)
+
+    def _beat_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._beat = loop.call_later(self._settings.beat_s, self._beat_now)
+
+    def _beat_now(self) -> None:
+        now_s = self._clock.monotonic()
+        old = [
+            ticket
+            for ticket, waiting in self._waiting.items()
+            if now_s - waiting.since_s >= self._settings.beat_s
+        ]
+        if not self._batches.lost:
+            self._batches.put(["beat", old], LAST)
+            if now_s >= self._refresh_at_s:
+                self._refresh_at_s = now_s + self._settings.refresh_s
+                for operation in self._configured.values():
+                    self._batches.put(operation)
+        self._beat_later()
+
+    async def _call(self, packed: bytes) -> object:
+        return await self._script.call(
+            self._redis, (self._root,), (self._replica, "", self._lease_us, packed)
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="admission")
+        task.add_done_callback(_report)
+        self._tasks.append(task)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a part of admission ended", exc_info=error)

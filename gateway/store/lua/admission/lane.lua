@@ -1,0 +1,232 @@
+-- Lanes: token buckets on the provider's terms, and their correction by what the provider says.
+
+-- Derive what follows from the limits: the limit in force, the bucket's size and its refill.
+local function shape(L)
+    local s = L.s
+    for d = 1, 4 do
+        local set, learned = s.lim[d], s.lrn[d]
+        local limit = set
+        if set < 0 or (learned >= 0 and learned < set) then limit = learned end
+        L.limit[d] = limit
+        L.cap[d] = limit < 0 and -1 or limit * (1 - s.mar)
+        L.rate[d] = L.cap[d] / s.min
+    end
+end
+
+local function refill(L)
+    local s = L.s
+    local passed = now - s.at
+    if passed > 0 then
+        for d = 1, 4 do
+            local cap = L.cap[d]
+            if cap >= 0 and s.lev[d] < cap then
+                local level = s.lev[d] + passed * L.rate[d]
+                s.lev[d] = level < cap and level or cap
+            end
+        end
+    end
+    s.at = now
+end
+
+local function new_lane()
+    return {
+        lim = {-1, -1, -1, -1}, con = -1, mar = 0.01, flo = {0, 0.05, 0.2}, min = 60 * SECOND,
+        dep = 1000, age = 30 * SECOND, -- configuration
+        lrn = {-1, -1, -1, -1}, ep = 0, -- learned limits; how often the limits have changed
+        lev = {0, 0, 0, 0}, at = now, blk = {0, 0, 0, 0, 0}, pau = 0, -- buckets, blocks
+        hel = {0, 0, 0, 0}, fl = 0, hold = 0, -- reserved; in flight; mean holding time
+        cor = {0, 0, 0, 0}, pen = {0, 0, 0, 0}, dri = {0, 0, 0, 0}, -- corrections
+        seq = 0, vt = {0, 0, 0}, sin = {0, 0, 0}, act = {0, 0, 0}, -- queue
+        cnt = {0, 0, 0}, nfl = {0, 0, 0}, wgt = {0, 0, 0},
+        sum = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}},
+        led = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}},
+        tol = {0, ''} -- the next time that was announced, and to whom
+    }
+end
+
+local function load_lane(name)
+    local s = read('lane:' .. name)
+    local L = {name = name, s = s or new_lane(), limit = {}, cap = {}, rate = {}, known = s and true}
+    shape(L)
+    refill(L)
+    return L
+end
+
+local function lane_of(name)
+    local L = lanes[name]
+    if not L then
+        L = load_lane(name)
+        lanes[name] = L
+    end
+    return L
+end
+
+-- Change limits; what is used stays used.
+local function reshape(L, change)
+    local s, before = L.s, {L.cap[1], L.cap[2], L.cap[3], L.cap[4]}
+    change(s)
+    shape(L)
+    local changed = false
+    for d = 1, 4 do
+        local cap, old = L.cap[d], before[d]
+        if cap ~= old then
+            changed = true
+            if cap >= 0 then
+                local level = cap - s.hel[d]
+                if old >= 0 then level = s.lev[d] + cap - old end
+                s.lev[d] = level < cap and level or cap
+            end
+        end
+    end
+    if changed then s.ep = s.ep + 1 end
+end
+
+-- What in this lane keeps a charge back. Returns nothing when it fits, else the dimension, the
+-- wait in microseconds (-1: until something is given back) and whether the lane is blocked.
+local function lane_binds(L, c, floor)
+    local s = L.s
+    if s.pau == 1 then return 'rpm', -1, true end
+    local dimension, wait, blocked = nil, -1, false
+    if s.blk[5] > now then
+        dimension, wait, blocked = 'rpm', s.blk[5] - now, true
+    end
+    for d = 1, 4 do
+        if c[d] > 0 then
+            if s.blk[d] > now then
+                blocked = true
+                if s.blk[d] - now > wait then dimension, wait = DIMENSIONS[d], s.blk[d] - now end
+            end
+            local cap = L.cap[d]
+            if cap >= 0 then
+                local need = c[d] + floor * cap
+                if need > cap then need = cap end -- never wait for more than a full bucket
+                local missing = need - s.lev[d]
+                if missing > EPSILON then
+                    local time = cap > 0 and math.ceil(missing / L.rate[d]) + 1 or FOREVER
+                    if time > wait then dimension, wait = DIMENSIONS[d], time end
+                end
+            end
+        end
+    end
+    if not dimension and s.con >= 0 and s.fl >= s.con then return 'concurrency', -1, false end
+    return dimension, wait, blocked
+end
+
+-- The first limit that the charge alone is larger than.
+local function lane_outgrown(L, c)
+    for d = 1, 4 do
+        if L.limit[d] >= 0 and c[d] > L.limit[d] then return DIMENSIONS[d], c[d], L.limit[d] end
+    end
+    if L.s.con == 0 then return 'concurrency', 1, 0 end
+end
+
+local function lane_take(L, c)
+    local s = L.s
+    for d = 1, 4 do
+        if L.cap[d] >= 0 then s.lev[d] = s.lev[d] - c[d] end
+        s.hel[d] = s.hel[d] + c[d]
+        s.led[1][d] = s.led[1][d] + c[d]
+    end
+    s.fl = s.fl + 1
+end
+
+-- A reservation grows to at least `more`.
+local function lane_grow(L, c, more)
+    local s = L.s
+    for d = 1, 4 do
+        local extra = more[d] - c[d]
+        if extra > 0 then
+            if L.cap[d] >= 0 then s.lev[d] = s.lev[d] - extra end
+            s.hel[d] = s.hel[d] + extra
+            s.led[1][d] = s.led[1][d] + extra
+            c[d] = more[d]
+        end
+    end
+end
+
+local function mean(old, value)
+    return old == 0 and value or old + (value - old) / 8
+end
+
+-- Replace a reservation by the actual use. What a correction has already taken on behalf of
+-- calls in flight is not taken a second time.
+local function lane_settle(L, c, actual, held_us)
+    local s = L.s
+    for d = 1, 4 do
+        local back = c[d] - actual[d]
+        if back < 0 then
+            s.led[1][d] = s.led[1][d] - back
+        else
+            s.led[3][d] = s.led[3][d] + back
+        end
+        s.led[2][d] = s.led[2][d] + actual[d]
+        s.hel[d] = s.hel[d] - c[d]
+        if L.cap[d] >= 0 then
+            if back < 0 then
+                local known = s.pen[d] < -back and s.pen[d] or -back
+                s.pen[d] = s.pen[d] - known
+                back = back + known
+            end
+            local level = s.lev[d] + back
+            s.lev[d] = level < L.cap[d] and level or L.cap[d]
+        end
+        if s.hel[d] == 0 then s.pen[d] = 0 end
+    end
+    s.fl = s.fl - 1
+    s.hold = mean(s.hold, held_us)
+end
+
+-- A dead replica's call: the provider did get it, so it stays charged.
+local function lane_expire(L, c)
+    local s = L.s
+    for d = 1, 4 do
+        s.led[4][d] = s.led[4][d] + c[d]
+        s.hel[d] = s.hel[d] - c[d]
+        if s.hel[d] == 0 then s.pen[d] = 0 end
+    end
+    s.fl = s.fl - 1
+end
+
+-- The provider says what is left of one dimension; t is the ticket whose answer says so.
+local function lane_correct(L, t, d, remaining, granularity)
+    local s, cap = L.s, L.cap[d]
+    if cap < 0 then return end
+    local spare = L.limit[d] - cap -- our bucket is smaller than theirs by the margin
+    local lower = s.lev[d]
+    local upper = s.lev[d] + s.hel[d]
+    if t and t.st == 1 and t.ep == s.ep then
+        -- Providers may count on arrival, so what was true then explains the figure as well.
+        local since = s.cor[d] - t.cor[d]
+        local then_lower = t.aft[d] + since
+        local then_upper = t.aft[d] + since + t.hel[d]
+        if then_lower < lower then lower = then_lower end
+        if then_upper > upper then upper = then_upper end
+    end
+    local theirs = remaining - spare
+    local off = 0
+    if theirs + granularity / 2 < lower then
+        off = theirs - lower
+        s.lev[d] = s.lev[d] + off
+        s.cor[d] = s.cor[d] + off
+        s.pen[d] = s.pen[d] - off
+    elseif theirs - granularity / 2 > upper and s.blk[d] <= now and s.blk[5] <= now then
+        off = theirs - upper
+        local level = s.lev[d] + off
+        if level > cap then level = cap end
+        s.cor[d] = s.cor[d] + level - s.lev[d]
+        s.lev[d] = level
+    end
+    s.dri[d] = -off
+end
+
+-- Nothing before `until_us`, and then from an empty bucket, so that the restart is slow.
+local function lane_block(L, d, until_us)
+    local s = L.s
+    if until_us > s.blk[d] then s.blk[d] = until_us end
+    for e = 1, 4 do
+        if (d == e or d == 5) and L.cap[e] >= 0 then
+            local level = -(L.rate[e] * (s.blk[d] - now))
+            if level < s.lev[e] then s.lev[e] = level end
+        end
+    end
+end
