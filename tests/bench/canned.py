@@ -5,6 +5,7 @@ Run as `python -m tests.bench.canned PORT`.
 
 import asyncio
 import sys
+from typing import cast
 
 import httptools
 import uvloop
@@ -63,8 +64,7 @@ class Canned(asyncio.Protocol):
         self._body = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
