@@ -180,7 +180,7 @@ def _admin_token_place(settings: "Settings") -> str:
     if settings.admin_token is not None:
         return f"admin.token in {settings.file}"
     admin_token(settings.state.dir)
-    return str(admin_token_path(settings.state.dir))
+    return str(admin_token_path(settings.state.dir).resolve())
 
 
 def _first_key(settings: "Settings") -> Path | None:
@@ -191,7 +191,8 @@ def _first_key(settings: "Settings") -> Path | None:
         async with open_store(settings) as client:
             return await first_key(settings, client)
 
-    return asyncio.run(make())
+    path = asyncio.run(make())
+    return None if path is None else path.resolve()
 
 
 def _simulator(settings: "Settings") -> str:

@@ -7,15 +7,16 @@ from gateway.config.settings import LogLevel
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SERVER = "uvicorn.error"
+_CHATTY = (_SERVER, "httpx2")
 _INCOMPLETE = "ASGI callable returned without completing response."
 
 
 def log_to_stderr(level: LogLevel) -> None:
-    """Set up logging in this process. The server's own chatter is shown when debugging only."""
+    """Set up logging in this process. What libraries chat about is shown when debugging only."""
     logging.basicConfig(stream=sys.stderr, format=_FORMAT, level=level.upper())
     if level is not LogLevel.DEBUG:
-        chatty = max(logging.WARNING, logging.getLogger().level)
-        logging.getLogger(_SERVER).setLevel(chatty)
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     quieten_server()
 
 
