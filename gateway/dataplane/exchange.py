@@ -11,7 +11,7 @@ from .failing import refuse
 from .headers import downstream_headers, value_of
 from .parts import Parts
 from .presence import Presence
-from .relay import inflated, meter_for, read_bounded, relay, seen_usage
+from .relay import InflatingMeter, inflated, meter_for, read_bounded, relay, seen_usage
 from .reservation import Reservation
 
 MAX_PAUSE_S = 30.0
@@ -64,8 +64,10 @@ class Exchange:
         call = self._call
         content_type = value_of(response.headers, b"content-type").decode("latin-1")
         tap = self._plan.codec.tap(call.matched, self._facts, content_type)
-        meter = meter_for(tap, response.headers, self._parts.settings.max_body_bytes)
         call.event_stream = content_type.startswith("text/event-stream")
+        meter = meter_for(
+            tap, response.headers, self._parts.settings.max_body_bytes, stream=call.event_stream
+        )
         if not call.responder.started:
             headers = downstream_headers(response.headers, resized=call.body_changed)
             await call.responder.start(response.status, headers + call.own_headers())
@@ -73,6 +75,10 @@ class Exchange:
             await relay(response, call.responder, meter, self._first_byte, presence.leave)
         finally:
             call.cut = not call.responder.ended
+            # An error event can only be put between two events, and not into a compressed stream.
+            call.event_stream = (
+                call.event_stream and tap.at_boundary and not isinstance(meter, InflatingMeter)
+            )
             self._settle(tap)
 
     async def _refused(self, response: UpstreamResponse, presence: Presence) -> bool:
@@ -121,8 +127,8 @@ class Exchange:
                 self._plan.target.lane, self._reservation.ticket.charge, usage, call.cost_microusd
             )
         )
-        now = parts.clock.monotonic()
-        parts.book.learn(agent, model, self._facts, usage, now)
+        if model:
+            parts.book.learn(agent, model, self._facts, usage, parts.clock.monotonic())
 
     def _first_byte(self) -> None:
         self._call.first_byte_s = self._parts.clock.monotonic() - self._call.sent_at

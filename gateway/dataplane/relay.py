@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.dialects.codec import Tap
-from gateway.domain.outcome import Reason
+from gateway.domain.outcome import FailurePhase, Reason, UpstreamFailure
 from gateway.domain.usage import Usage
 from gateway.ports import Headers, UpstreamResponse
 
@@ -61,12 +61,38 @@ class InflatingMeter:
         return b""
 
 
-def meter_for(tap: Tap, headers: Headers, max_bytes: int) -> Meter:
+class WholeStreamMeter:
+    """Feeds a tap that must see its stream's own end: an early end of the body is a cut.
+
+    HTTP cannot tell: a provider's proxy that loses its backend may still end the body in order
+    (provider-facts B14: never pass that on as a clean end).
+    """
+
+    __slots__ = ("_tap", "feed")
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+        self.feed = tap.feed
+
+    def finish(self) -> bytes:
+        """The rest, if the stream is whole.
+
+        Raises:
+            UpstreamFailure: It is not.
+        """
+        tail = self._tap.finish()
+        if self._tap.complete or self._tap.failed:
+            return tail
+        message = "the stream ended before its last event"
+        raise UpstreamFailure(Reason.UPSTREAM_CUT, FailurePhase.BODY, message, sent=True)
+
+
+def meter_for(tap: Tap, headers: Headers, max_bytes: int, *, stream: bool) -> Meter:
     """The tap itself, or one behind a decoder."""
     encoding = value_of(headers, b"content-encoding").strip().lower()
     if encoding in {b"gzip", b"x-gzip", b"deflate"}:
         return InflatingMeter(tap, max_bytes)
-    return tap
+    return WholeStreamMeter(tap) if stream else tap
 
 
 async def relay(
@@ -149,10 +175,3 @@ def seen_usage(tap: Tap, input_tokens: int, output_tokens: int) -> Usage:
         service_tier=told.service_tier,
         exact=False,
     )
-
-
-CUT_MESSAGES = {
-    Reason.UPSTREAM_TIMEOUT: "The provider stopped sending in the middle of its answer.",
-    Reason.UPSTREAM_PROTOCOL: "The provider broke the protocol in the middle of its answer.",
-    Reason.UPSTREAM_CUT: "The provider closed the connection in the middle of its answer.",
-}

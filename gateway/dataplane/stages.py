@@ -47,7 +47,7 @@ def locate(call: Call, destinations: Destinations) -> Codec:
         call.codec = CODECS[provider.dialect]
         found = call.codec.match(request.method, call.path)
     else:
-        pair = match(request.method, request.path, request.headers)
+        pair = match(request.method, request.path, request.headers, request.query)
         found = None
         if pair is not None:
             call.codec, found = pair

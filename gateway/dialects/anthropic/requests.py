@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from gateway.dialects.decoding import decode
 from gateway.domain.call import BadCall, CallFacts
 
 from . import prompt
@@ -80,7 +81,7 @@ def read(body: bytes, *, counting: bool = False) -> CallFacts:
 
 def _decode(body: bytes) -> _Body:
     try:
-        return _BODY.decode(body)
+        return decode(_BODY, body)
     except msgspec.ValidationError as fault:
         raise _named(fault) from None
     except UnicodeDecodeError:

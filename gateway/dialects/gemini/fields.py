@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from gateway.dialects.decoding import without_surrogates
 from gateway.domain.call import BadCall
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
@@ -36,13 +37,25 @@ def decoded(raw: msgspec.Raw | bytes, kind: type[_T], name: str, expected: str) 
     """
     param = None if name is BODY else name
     try:
-        return msgspec.json.decode(raw, type=kind, strict=False)
+        return _decode(raw, kind)
     except msgspec.ValidationError:
         raise BadCall(f"{name} must be {expected}.", param) from None
     except RecursionError:
         raise BadCall(f"{name} is nested too deeply.", param) from None
     except (msgspec.DecodeError, UnicodeError) as fault:
         raise BadCall(f"{name} is not valid JSON: {fault}.", param) from None
+
+
+def _decode(raw: msgspec.Raw | bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(raw, type=kind, strict=False)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        copy = without_surrogates(bytes(raw))
+        if copy == raw:
+            raise
+    return msgspec.json.decode(copy, type=kind, strict=False)
 
 
 def get(fields: Fields, camel: str, snake: str) -> msgspec.Raw | None:

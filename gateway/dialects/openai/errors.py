@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.codec import RawHeaders
+from gateway.dialects.decoding import UNREADABLE, decode
 from gateway.domain.limits import Dimension
 from gateway.domain.outcome import ProviderVerdict, UpstreamAnswer
 
 from . import headers as told_by
-from .decoding import UNREADABLE, decode
 
 BILLING = frozenset(
     {

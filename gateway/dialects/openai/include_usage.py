@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec import Raw, Struct
 
-from .decoding import UNREADABLE, decode
+from gateway.dialects.decoding import UNREADABLE, decode
 
 OPTION = b'"include_usage":true'
 _ASKED = b'{"include_usage":true}'

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialects.codec import ModelEntry, Reply
+from gateway.dialects.decoding import UNREADABLE, decode
 
-from .decoding import UNREADABLE, decode
 from .paths import model_of
 from .refusals import JSON, error_body
 

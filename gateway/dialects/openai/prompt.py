@@ -10,9 +10,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from gateway.dialects.decoding import UNREADABLE, decode
 from gateway.domain.call import PromptPrefix
-
-from .decoding import UNREADABLE, decode
 
 IMAGE_TOKENS = 1_000
 """Our estimate for one image: a 1024 x 1024 picture is 700 to 1,500 tokens, depending on the

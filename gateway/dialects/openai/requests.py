@@ -12,9 +12,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from gateway.dialects.decoding import decode
 from gateway.domain.call import BadCall, CallFacts, Endpoint, Matched
 
-from .decoding import decode
 from .prompt import measure
 
 IMPLICIT_CACHE_LIFETIME_S = 30 * 60

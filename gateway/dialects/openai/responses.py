@@ -9,10 +9,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from gateway.dialects.decoding import UNREADABLE, decode
 from gateway.dialects.tap import Seen
 from gateway.domain.usage import Usage
-
-from .decoding import UNREADABLE, decode
 
 
 class _WriteDetails(Struct):

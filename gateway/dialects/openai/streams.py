@@ -17,9 +17,9 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.dialects.decoding import UNREADABLE, decode
 from gateway.dialects.tap import Seen, StreamRules
 
-from .decoding import UNREADABLE, decode
 from .responses import Completion, Response, note
 
 DONE = b"[DONE]"

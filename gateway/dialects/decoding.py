@@ -32,7 +32,13 @@ def decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        copy, replaced = _SURROGATE.subn(_REPLACEMENT, body)
-        if not replaced:
+        copy = without_surrogates(body)
+        if copy is body:
             raise
     return decoder.decode(copy)
+
+
+def without_surrogates(body: bytes) -> bytes:
+    """A copy of a JSON text without surrogate escapes; the same object if it has none."""
+    copy, replaced = _SURROGATE.subn(_REPLACEMENT, body)
+    return copy if replaced else body
