@@ -9,6 +9,7 @@ and an agent budget in its own Valkey, metering, metrics and access log on.
 import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -153,7 +154,8 @@ agents:
 logging: {{access_file: {folder}/access.log}}
 """
     )
-    with module("gateway.cli.main", "serve", "--config", str(config), port=port) as process:
+    program = str(Path(sys.executable).with_name("gateway"))
+    with command([program, "serve", "--config", str(config)], port=port) as process:
         yield Proxy("gateway", port, process.pid)
 
 
