@@ -132,6 +132,11 @@ class _Workers(Multiprocess):
 
     cut_short = False
 
+    def terminate_all(self) -> None:
+        for one in self.sockets:  # else callers would wait at a door that nobody opens any more
+            one.close()
+        super().terminate_all()
+
     def join_all(self) -> None:
         while running := [one.process for one in self.processes if one.process.is_alive()]:
             if self.signal_queue:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.cli.gateway_command import Running, running
@@ -23,4 +24,6 @@ def served() -> Iterator[Running]:
         short_directory() as path,
         running("serve", "--simulate", "--listen", "127.0.0.1:0", folder=path) as gateway,
     ):
+        at_once = {"ttft_s": 0, "tokens_per_s": 0}
+        httpx2.put(f"{gateway.ready['simulator']}/_sim/settings", json=at_once, trust_env=False)
         yield gateway
