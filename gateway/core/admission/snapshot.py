@@ -15,8 +15,8 @@ class QueuedTicket(NamedTuple):
     team: str
     band: int
     """1 urgent, 2 normal, 3 background."""
-    waited_us: float
-    predicted_us: float
+    waited_us: int
+    predicted_us: int
     kind: str
     """Whose limit binds: lane, agent or team; empty if none does."""
     name: str
@@ -72,7 +72,7 @@ class LaneSnapshot:
     since_us: list[int]
     ledger: list[list[int]]
     sequence: int
-    next_us: float
+    next_us: int
     next_owner: str
     queue: list[QueuedTicket]
 

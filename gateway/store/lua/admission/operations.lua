@@ -166,7 +166,9 @@ local function requeue(op)
         budget_settle(S, c, NOTHING, t.adm, S.s.hold)
         touch_scope(S)
     end)
-    t.c, t.st, t.dirty, t.rep, t.cost = op[8], 0, 1, CALLER, 0
+    redis.call('SREM', ROOT .. 'replica:' .. t.rep, t.id)
+    t.c, t.st, t.rep, t.cost, t.dirty = op[8], 0, CALLER, 0, 1
+    accept(t)
     enqueue(L, t, 0)
     touch_lane(t.L)
     arrivals[#arrivals + 1] = t.id

@@ -1,0 +1,249 @@
+"""Lanes: token buckets on the provider's terms, and their correction by what the provider says.
+
+A bucket holds `limit * (1 - margin)` and refills by as much in a minute, continuously. Admission
+takes the reservation out of it, settlement gives back what was not used, so that what is in the
+bucket is what the provider certainly still grants. Its level may go below zero by corrections.
+
+Correction. The provider's `remaining` must lie between our level and our level plus what is held
+by calls in flight, since the provider may not have counted these yet; it may have counted when
+the call arrived or when it answered, so both moments are compared. Below: somebody else uses the
+account, and the level follows at once. Above, beyond what is held: the level follows too, except
+while a block is in force.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .state import DIMENSION_NAMES, EPSILON, FOREVER, LaneState, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What keeps a charge back.
+
+    Attributes:
+        wait_us: Until it fits by time alone; below zero: until something is given back.
+        blocked: Whether the provider or an operator has stopped the lane.
+    """
+
+    dimension: str
+    wait_us: int
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgrown:
+    """A limit that can never be met."""
+
+    dimension: str
+    need: int
+    allowed: int
+
+
+def shape(lane: LaneState) -> None:
+    """Derive limit in force, bucket size and refill per microsecond."""
+    for d in range(4):
+        configured, learned = lane.limits[d], lane.learned[d]
+        limit = configured
+        if configured < 0 or 0 <= learned < configured:
+            limit = learned
+        lane.limit[d] = limit
+        lane.capacity[d] = -1 if limit < 0 else limit * (1 - lane.margin)
+        lane.rate[d] = lane.capacity[d] / lane.minute_us
+
+
+def refill(lane: LaneState, now_us: int) -> None:
+    """Bring the buckets up to now; a clock that went back refills nothing."""
+    passed = now_us - lane.at_us
+    if passed > 0:
+        for d in range(4):
+            capacity = lane.capacity[d]
+            if capacity >= 0 and lane.level[d] < capacity:
+                lane.level[d] = min(capacity, lane.level[d] + passed * lane.rate[d])
+    lane.at_us = now_us
+
+
+def reshape(lane: LaneState, change: Callable[[], None]) -> None:
+    """Change limits; what is used stays used. A new limit starts with a full bucket."""
+    before = list(lane.capacity)
+    change()
+    shape(lane)
+    for d in range(4):
+        capacity, old = lane.capacity[d], before[d]
+        if capacity != old and capacity >= 0:
+            level = lane.level[d] + capacity - old if old >= 0 else capacity - lane.held[d]
+            lane.level[d] = min(capacity, level)
+    if lane.capacity != before:
+        lane.epoch += 1
+
+
+def need_of(lane: LaneState, d: int, charge: float, floor: float) -> float:
+    """The level that lets a charge through: above the floor, but never more than a full bucket."""
+    return min(charge + floor * lane.capacity[d], lane.capacity[d])
+
+
+def binds(lane: LaneState, charge: Sequence[int], floor: float, now_us: int) -> Binding | None:
+    """What keeps a charge back now."""
+    if lane.paused:
+        return Binding("rpm", -1, blocked=True)
+    dimension, wait, blocked = "", -1, False
+    if lane.blocked_us[4] > now_us:
+        dimension, wait, blocked = "rpm", lane.blocked_us[4] - now_us, True
+    for d in range(4):
+        if charge[d] <= 0:
+            continue
+        blocked = blocked or lane.blocked_us[d] > now_us
+        time = max(lane.blocked_us[d] - now_us, _time_to_fit(lane, d, charge[d], floor))
+        if time > max(wait, 0):
+            dimension, wait = DIMENSION_NAMES[d], time
+    if dimension:
+        return Binding(dimension, wait, blocked)
+    if 0 <= lane.concurrency <= lane.in_flight:
+        return Binding("concurrency", -1)
+    return None
+
+
+def _time_to_fit(lane: LaneState, d: int, charge: int, floor: float) -> int:
+    """Microseconds until the bucket has enough; 0 if it has."""
+    if lane.capacity[d] < 0:
+        return 0
+    missing = need_of(lane, d, charge, floor) - lane.level[d]
+    if missing <= EPSILON:
+        return 0
+    return math.ceil(missing / lane.rate[d]) + 1 if lane.capacity[d] > 0 else FOREVER
+
+
+def outgrown(lane: LaneState, charge: Sequence[int]) -> Outgrown | None:
+    """The first limit that the charge alone is larger than."""
+    for d in range(4):
+        if 0 <= lane.limit[d] < charge[d]:
+            return Outgrown(DIMENSION_NAMES[d], charge[d], lane.limit[d])
+    return Outgrown("concurrency", 1, 0) if lane.concurrency == 0 else None
+
+
+def take(lane: LaneState, charge: Sequence[int]) -> None:
+    """Reserve a charge."""
+    for d in range(4):
+        _reserve(lane, d, charge[d])
+    lane.in_flight += 1
+
+
+def grow(lane: LaneState, charge: list[int], more: Sequence[int]) -> None:
+    """A reservation grows to at least `more`; `charge` is changed in place."""
+    for d in range(4):
+        if more[d] > charge[d]:
+            _reserve(lane, d, more[d] - charge[d])
+            charge[d] = more[d]
+
+
+def _reserve(lane: LaneState, d: int, amount: int) -> None:
+    if lane.capacity[d] >= 0:
+        lane.level[d] -= amount
+    lane.held[d] += amount
+    lane.ledger.reserved[d] += amount
+
+
+def mean(old: float, value: float) -> float:
+    """A running mean that starts with its first value."""
+    return value if old == 0 else old + (value - old) / 8
+
+
+def settle(
+    lane: LaneState, charge: Sequence[int], actual: Sequence[int], holding_us: float
+) -> None:
+    """Replace a reservation by the actual use.
+
+    What a correction has already taken on behalf of calls in flight is not taken a second time.
+    """
+    for d in range(4):
+        lane.ledger.move(d, charge[d], actual[d])
+        lane.held[d] -= charge[d]
+        if lane.capacity[d] >= 0:
+            back: float = charge[d] - actual[d]
+            if back < 0:
+                known = min(lane.pending[d], -back)
+                lane.pending[d] -= known
+                back += known
+            lane.level[d] = min(lane.capacity[d], lane.level[d] + back)
+        if lane.held[d] == 0:
+            lane.pending[d] = 0
+    lane.in_flight -= 1
+    lane.holding_us = mean(lane.holding_us, holding_us)
+
+
+def expire(lane: LaneState, charge: Sequence[int]) -> None:
+    """A dead replica's call: the provider did get it, so it stays charged."""
+    for d in range(4):
+        lane.ledger.expired[d] += charge[d]
+        lane.held[d] -= charge[d]
+        if lane.held[d] == 0:
+            lane.pending[d] = 0
+    lane.in_flight -= 1
+
+
+def correct(
+    lane: LaneState, ticket: Ticket | None, d: int, remaining: int, granularity: int
+) -> None:
+    """The provider says what is left of one dimension, in the answer to a ticket's call."""
+    capacity = lane.capacity[d]
+    if capacity < 0:
+        return
+    spare = lane.limit[d] - capacity
+    lower, upper = _plausible(lane, ticket, d)
+    theirs = remaining - spare
+    off = 0.0
+    if theirs + granularity / 2 < lower:
+        off = theirs - lower
+        lane.level[d] += off
+        lane.corrected[d] += off
+        lane.pending[d] -= off
+    elif theirs - granularity / 2 > upper and lane.at_us >= max(
+        lane.blocked_us[d], lane.blocked_us[4]
+    ):
+        off = theirs - upper
+        level = min(capacity, lane.level[d] + off)
+        lane.corrected[d] = lane.corrected[d] + level - lane.level[d]
+        lane.level[d] = level
+    lane.drift[d] = -off
+
+
+def _plausible(lane: LaneState, ticket: Ticket | None, d: int) -> tuple[float, float]:
+    """The least and the most that the provider may say without contradicting our books."""
+    lower = lane.level[d]
+    upper = lane.level[d] + lane.held[d]
+    if ticket is not None and ticket.admitted and ticket.epoch == lane.epoch:
+        since = lane.corrected[d] - ticket.corrected[d]
+        then = ticket.levels[d] + since
+        lower = min(lower, then)
+        upper = max(upper, then + ticket.held[d])
+    return lower, upper
+
+
+def block(lane: LaneState, number: int, until_us: int, now_us: int) -> None:
+    """Nothing before `until_us`, and then from an empty bucket, so that the restart is slow.
+
+    `number` is 1 to 4 for a dimension, 5 for the whole lane.
+    """
+    lane.blocked_us[number - 1] = max(lane.blocked_us[number - 1], until_us)
+    for d in range(4):
+        if number in {d + 1, 5} and lane.capacity[d] >= 0:
+            level = -(lane.rate[d] * (lane.blocked_us[number - 1] - now_us))
+            lane.level[d] = min(lane.level[d], level)
+
+
+def readmit_one(lane: LaneState, charge: Sequence[int], now_us: int) -> None:
+    """Behind a block the bucket is empty, but for the one call that was refused."""
+    for d in range(1, 4):
+        if lane.capacity[d] >= 0 and lane.blocked_us[d] > now_us:
+            level = charge[d] - lane.rate[d] * (lane.blocked_us[d] - now_us)
+            lane.level[d] = min(lane.level[d], level)
+
+
+def unblock(lane: LaneState, now_us: int) -> None:
+    """End all blocks; the buckets start as they would have at the end of the block."""
+    for d in range(4):
+        left = max(lane.blocked_us[d], lane.blocked_us[4]) - now_us
+        if left > 0 and lane.capacity[d] >= 0:
+            lane.level[d] = min(lane.capacity[d], lane.level[d] + lane.rate[d] * left)
+    lane.blocked_us = [0] * 5
