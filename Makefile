@@ -3,15 +3,16 @@
 .PHONY: help setup lock demo serve test lint format bench system
 
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.ready
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "agent-gateway needs Python 3.11 or later; set PYTHON=...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
