@@ -96,11 +96,12 @@ def test_an_uncompressed_body_is_not_copied() -> None:
     ("encoding", "body", "reason"),
     [
         (b"gzip", b"not gzip", Reason.BAD_REQUEST),
-        (b"gzip", gzip.compress(b"x" * 50)[:-9], Reason.BAD_REQUEST),
+        (b"gzip", gzip.compress(b"x" * 50, mtime=0)[:-9], Reason.BAD_REQUEST),
         (b"zstd", b"x", Reason.BAD_REQUEST),
-        (b"gzip", gzip.compress(b"x" * 101), Reason.TOO_LARGE),
-        (b"gzip", gzip.compress(b"\0" * 50_000_000), Reason.TOO_LARGE),
+        (b"gzip", gzip.compress(b"x" * 101, mtime=0), Reason.TOO_LARGE),
+        (b"gzip", gzip.compress(b"\0" * 50_000_000, mtime=0), Reason.TOO_LARGE),
     ],
+    ids=["not-gzip", "cut", "unknown", "one-byte-too-many", "bomb"],
 )
 def test_broken_unknown_and_exploding_encodings_are_refused(
     encoding: bytes, body: bytes, reason: Reason
