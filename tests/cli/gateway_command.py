@@ -14,6 +14,8 @@ from gateway.config import read_environment
 from gateway.config.accounts import OFFICIAL
 
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
+SETTLED = {"NO_COLOR": "1", "COLUMNS": "100"}
+"""So that pages look the same everywhere."""
 _LIMIT_S = 30.0
 _OURS = {
     *(name for one in OFFICIAL.values() for name in (*one.key_variables, one.url_variable)),
@@ -23,10 +25,15 @@ _OURS = {
 }
 
 
+def unwanted() -> list[str]:
+    """Variables that are set here and would change the outcome."""
+    return [name for name in read_environment() if name in _OURS]
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without what would change the outcome, and with what is given."""
     own = {name: value for name, value in read_environment().items() if name not in _OURS}
-    return {**own, "NO_COLOR": "1", "COLUMNS": "100", **(extra or {})}
+    return {**own, **SETTLED, **(extra or {})}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cli.configured import shown
 from gateway.config import Fault
-from tests.cli.gateway_command import gateway
+from tests.cli.conftest import Command
 
 GOOD = """\
 providers: {claude: {dialect: anthropic, api_key: "${PROVIDER_KEY}"}}
@@ -15,16 +15,16 @@ agents: {alice: {budget: {tpm: 1000}}}
 SECRET = "a-provider-key-that-nobody-may-see"
 
 
-def test_a_good_file_is_ok_and_summed_up(folder: Path) -> None:
+def test_a_good_file_is_ok_and_summed_up(folder: Path, command: Command) -> None:
     (folder / "gateway.yaml").write_text(GOOD)
-    told = gateway("check", folder=folder, env={"PROVIDER_KEY": SECRET})
+    told = command("check", env={"PROVIDER_KEY": SECRET})
     assert told.code == 0
     assert told.out == "gateway.yaml: ok (1 provider, 0 lanes, 0 teams, 1 agent)\n"
 
 
-def test_every_fault_is_told_with_its_place_and_remedy(folder: Path) -> None:
+def test_every_fault_is_told_with_its_place_and_remedy(folder: Path, command: Command) -> None:
     (folder / "own.yaml").write_text(GOOD + "queue: {max_wiat: 5s}\nminute: soon\n")
-    told = gateway("check", "own.yaml", folder=folder)
+    told = command("check", "own.yaml")
     assert told.code == 3
     assert told.out.splitlines() == [
         "own.yaml:1:51 providers.claude.api_key: the environment variable PROVIDER_KEY is not set "
@@ -35,51 +35,53 @@ def test_every_fault_is_told_with_its_place_and_remedy(folder: Path) -> None:
     assert "3 faults" in told.err
 
 
-def test_faults_are_told_as_json(folder: Path) -> None:
+def test_faults_are_told_as_json(folder: Path, command: Command) -> None:
     (folder / "gateway.yaml").write_text("listen: [1]\n" + GOOD)
-    told = gateway("check", "--json", folder=folder, env={"PROVIDER_KEY": SECRET})
+    told = command("check", "--json", env={"PROVIDER_KEY": SECRET})
     assert told.code == 3
     assert told.json["ok"] is False
     [fault] = told.json["faults"]
     assert (fault["file"], fault["line"], fault["field"]) == ("gateway.yaml", 1, "listen")
 
 
-def test_what_is_in_force_is_shown_with_its_origin_and_without_secrets(folder: Path) -> None:
+def test_what_is_in_force_is_shown_with_its_origin_and_without_secrets(
+    folder: Path, command: Command
+) -> None:
     (folder / "gateway.yaml").write_text(GOOD)
     env = {"PROVIDER_KEY": SECRET}
-    told = gateway("check", "--show", folder=folder, env=env)
+    told = command("check", "--show", env=env)
     rows = {line.split()[0]: line.split(None, 1)[1] for line in told.out.splitlines()}
     assert rows["agents.alice.budget.tpm"].split() == ["1000", "gateway.yaml:2"]
     assert rows["listen"].split() == ["127.0.0.1:8080", "default"]
     assert "environment (PROVIDER_KEY)" in rows["providers.claude.api_key"]
-    as_json = gateway("check", "--show", "--json", folder=folder, env=env)
+    as_json = command("check", "--show", "--json", env=env)
     assert as_json.json["settings"]["agents"]["alice"]["budget"]["tpm"]["value"] == 1000
     assert SECRET not in told.out + told.err + as_json.out
 
 
-def test_notes_are_told(folder: Path) -> None:
+def test_notes_are_told(folder: Path, command: Command) -> None:
     (folder / "gateway.yaml").write_text(
         GOOD + "fallbacks: {}\nroutes: [{simple: x, mode: shadow}]\n"
     )
     env = {"PROVIDER_KEY": SECRET}
-    assert gateway("check", "--json", folder=folder, env=env).json["notes"]
-    assert "Note: gateway.yaml:" in gateway("check", folder=folder, env=env).err
+    assert command("check", "--json", env=env).json["notes"]
+    assert "Note: gateway.yaml:" in command("check", env=env).err
 
 
-def test_without_file_and_keys_the_remedy_is_told(folder: Path) -> None:
-    told = gateway("check", folder=folder)
+def test_without_file_and_keys_the_remedy_is_told(folder: Path, command: Command) -> None:
+    told = command("check")
     assert told.code == 3
     assert "ANTHROPIC_API_KEY" in told.out
     assert "gateway serve --simulate" in told.out
 
 
-def test_a_file_that_is_not_there_is_a_fault(folder: Path) -> None:
-    told = gateway("check", "none.yaml", folder=folder)
+def test_a_file_that_is_not_there_is_a_fault(folder: Path, command: Command) -> None:
+    told = command("check", "none.yaml")
     assert (told.code, "none.yaml: the file cannot be read" in told.out) == (3, True)
 
 
-def test_the_schema_is_printed(folder: Path) -> None:
-    schema = gateway("check", "--schema", folder=folder).json
+def test_the_schema_is_printed(folder: Path, command: Command) -> None:
+    schema = command("check", "--schema").json
     assert schema["$schema"].startswith("http://json-schema.org/")
     assert "providers" in schema["properties"]
 

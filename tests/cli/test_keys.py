@@ -4,6 +4,7 @@ import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.cli.conftest import Command
 from tests.cli.gateway_command import Running, gateway
 from tests.fixtures.valkey import ValkeyProcess
 
@@ -20,27 +21,25 @@ def test_a_key_is_made_and_shown_once_when_no_gateway_runs(folder: Path) -> None
     assert stat.S_IMODE((folder / "var").stat().st_mode) == 0o700
 
 
-def test_the_life_of_a_key(store_url: str, folder: Path) -> None:
+def test_the_life_of_a_key(store_url: str, folder: Path, command: Command) -> None:
     (folder / "gateway.yaml").write_text(f"state: {{url: '{store_url}'}}\n")
-    made = gateway("keys", "create", "bob", "--expires", "30d", "--json", folder=folder).json
+    made = command("keys", "create", "bob", "--expires", "30d", "--json").json
     ends = datetime.fromisoformat(made["expires"]) - datetime.now(UTC)
     assert timedelta(days=29, hours=23) < ends <= timedelta(days=30)
 
-    rotated = gateway("keys", "rotate", made["id"], "--overlap", "1h", "--json", folder=folder).json
+    rotated = command("keys", "rotate", made["id"], "--overlap", "1h", "--json").json
     assert rotated["agent"] == "bob"
     assert rotated["key"] != made["key"]
 
-    gateway("keys", "expire", rotated["id"], "--in", "2h", folder=folder)
-    never = gateway("keys", "expire", rotated["id"], "--never", "--json", folder=folder).json
+    command("keys", "expire", rotated["id"], "--in", "2h")
+    never = command("keys", "expire", rotated["id"], "--never", "--json").json
     assert never["expires"] is None
 
-    revoked = gateway("keys", "revoke", rotated["key"], folder=folder)
+    revoked = command("keys", "revoke", rotated["key"])
     assert revoked.out == f"{rotated['id']} of agent bob is revoked.\n"
-    states = {
-        one["id"]: one["state"] for one in gateway("keys", "list", "--json", folder=folder).json
-    }
+    states = {one["id"]: one["state"] for one in command("keys", "list", "--json").json}
     assert states == {made["id"]: "active", rotated["id"]: "revoked"}
-    again = gateway("keys", "rotate", rotated["id"], folder=folder)
+    again = command("keys", "rotate", rotated["id"])
     assert (again.code, "no longer works" in again.err) == (1, True)
 
 
@@ -51,38 +50,46 @@ def test_a_running_gateway_and_the_command_share_the_keys(served: Running) -> No
     assert "default" in [one["agent"] for one in listed]
 
 
-def test_an_unknown_key_is_an_error_without_a_traceback(store_url: str, folder: Path) -> None:
+def test_an_unknown_key_is_an_error_without_a_traceback(
+    store_url: str, folder: Path, command: Command
+) -> None:
     (folder / "gateway.yaml").write_text(f"state: {{url: '{store_url}'}}\n")
-    told = gateway("keys", "revoke", "nonsense", folder=folder)
+    told = command("keys", "revoke", "nonsense")
     assert told.code == 1
     assert told.err == "gateway: no key has the public id 'nonsense'. See: gateway keys list\n"
 
 
-def test_an_agent_that_the_file_does_not_name_is_noted(store_url: str, folder: Path) -> None:
+def test_an_agent_that_the_file_does_not_name_is_noted(
+    store_url: str, folder: Path, command: Command
+) -> None:
     (folder / "gateway.yaml").write_text(
         f"state: {{url: '{store_url}'}}\nagents: {{alice: {{}}}}\n"
     )
-    told = gateway("keys", "create", "alcie", folder=folder)
+    told = command("keys", "create", "alcie")
     assert told.code == 0
     assert "names no agent alcie" in told.err
 
 
-def test_an_empty_list_says_how_to_make_a_key(store_url: str, folder: Path) -> None:
+def test_an_empty_list_says_how_to_make_a_key(
+    store_url: str, folder: Path, command: Command
+) -> None:
     (folder / "gateway.yaml").write_text(f"state: {{url: '{store_url}'}}\n")
-    told = gateway("keys", "list", folder=folder)
+    told = command("keys", "list")
     assert (told.code, told.out) == (0, "")
     assert "gateway keys create NAME" in told.err
 
 
-def test_a_store_that_does_not_answer_exits_with_4(folder: Path, own_valkey: ValkeyProcess) -> None:
+def test_a_store_that_does_not_answer_exits_with_4(
+    folder: Path, own_valkey: ValkeyProcess, command: Command
+) -> None:
     own_valkey.stop()
     (folder / "gateway.yaml").write_text(f"state: {{url: '{own_valkey.url}'}}\n")
-    told = gateway("keys", "list", folder=folder)
+    told = command("keys", "list")
     assert told.code == 4
     assert "cannot be reached" in told.err
     assert "Traceback" not in told.err
 
 
-def test_a_name_that_no_agent_may_have_is_wrong_usage(folder: Path) -> None:
-    told = gateway("keys", "create", "../etc/passwd", folder=folder)
+def test_a_name_that_no_agent_may_have_is_wrong_usage(folder: Path, command: Command) -> None:
+    told = command("keys", "create", "../etc/passwd")
     assert (told.code, "cannot be a name" in told.err) == (2, True)

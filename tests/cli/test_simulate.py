@@ -9,6 +9,7 @@ import anthropic
 import httpx2
 import pytest
 
+from tests.cli.conftest import Command
 from tests.cli.gateway_command import GATEWAY, environment, gateway, running
 
 
@@ -81,7 +82,9 @@ def test_an_address_in_use_is_told_with_the_remedy(folder: Path) -> None:
         ("--model", "mistral:large"),
     ],
 )
-def test_wrong_values_are_wrong_usage(arguments: tuple[str, ...], folder: Path) -> None:
-    told = gateway("simulate", *arguments, folder=folder)
+def test_wrong_values_are_wrong_usage(
+    arguments: tuple[str, ...], folder: Path, command: Command
+) -> None:
+    told = command("simulate", *arguments)
     assert told.code == 2
     assert arguments[0] in told.err
