@@ -85,9 +85,9 @@ class Call:
         """The `x-gateway-*` fields of a response."""
         out: Headers = [(b"x-gateway-request-id", self.request_id.encode())]
         if self.target is not None:
-            out.append((b"x-gateway-lane", self.target.lane.name.encode("latin-1", "replace")))
+            out.append((b"x-gateway-lane", _as_field(self.target.lane.name)))
             if self.target.model:
-                out.append((b"x-gateway-model", self.target.model.encode("latin-1", "replace")))
+                out.append((b"x-gateway-model", _as_field(self.target.model)))
         if self.queued:
             out.append((b"x-gateway-queue-ms", b"%d" % round(self.wait_s * 1000)))
             out.append((b"x-gateway-route", b"off"))
@@ -128,3 +128,12 @@ class Call:
             cut=self.cut,
             path=self.path,
         )
+
+
+def _as_field(name: str) -> bytes:
+    """A name that a caller may have made up, as a header value that cannot end the field."""
+    value = name.encode("latin-1", "replace")
+    return value if name.isprintable() else value.translate(_PRINTABLE)
+
+
+_PRINTABLE = bytes(byte if 0x20 <= byte != 0x7F else ord("?") for byte in range(256))

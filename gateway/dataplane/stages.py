@@ -2,6 +2,7 @@
 
 import zlib
 from math import isfinite
+from urllib.parse import unquote
 
 from gateway.core import charging
 from gateway.dialects.codec import Codec
@@ -26,6 +27,7 @@ METERED = frozenset(
 )
 """Endpoints that use tokens of a model's lane."""
 _PROVIDER_PREFIX = "/p/"
+_RAW_PREFIX = b"/p/"
 _FINGERPRINT_BYTES = 16_384
 _CHANGING = frozenset({"POST", "PUT", "PATCH"})
 
@@ -41,9 +43,13 @@ def locate(call: Call, destinations: Destinations) -> Codec:
     if request.path.startswith(_PROVIDER_PREFIX):
         name, _, rest = request.path[len(_PROVIDER_PREFIX) :].partition("/")
         provider = destinations.provider_named(name)
+        start, _, raw_rest = request.raw_path[len(_PROVIDER_PREFIX) :].partition(b"/")
+        if not request.raw_path.startswith(_RAW_PREFIX) or unquote(start.decode()) != name:
+            # With the slashes themselves encoded, what is matched here is not what is forwarded.
+            raise refused(Reason.NOT_FOUND, "The slashes around a provider's name must be plain.")
         call.provider_name = name
         call.path = "/" + rest
-        call.raw_path = b"/" + request.raw_path[len(_PROVIDER_PREFIX) :].partition(b"/")[2]
+        call.raw_path = b"/" + raw_rest
         call.codec = CODECS[provider.dialect]
         found = call.codec.match(request.method, call.path)
     else:

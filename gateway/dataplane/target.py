@@ -4,8 +4,10 @@ One `Destinations` belongs to one topology snapshot; a new snapshot gets a new o
 here is ever invalidated.
 """
 
+import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from urllib.parse import unquote_to_bytes
 
 from gateway.domain.call import Dialect, Endpoint
 from gateway.domain.outcome import Reason
@@ -14,6 +16,11 @@ from gateway.domain.topology import Agent, Lane, Provider, Topology, default_lan
 from .refused import refused
 
 _REMEMBERED = 10_000
+MAX_MODEL_CHARACTERS = 256
+"""Names become keys in the store, labels and header fields; no provider has longer ones."""
+_DECODED_TIMES = 3
+"""A provider's own proxies may decode a path once more each."""
+_DOT_SEGMENT = re.compile(rb"(?:^|[/\\])\.\.?(?=[/\\;?#]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,10 @@ class Destinations:
         """The target of a model.
 
         Raises:
-            Refused: `unknown_provider` when nobody here speaks the dialect.
+            Refused: `unknown_provider` when nobody here speaks the dialect; `bad_request` for a
+                name that is too long to be one.
         """
+        _check_length(model)
         key = (dialect, provider, model)
         found = self._found.get(key)
         if found is None:
@@ -74,9 +83,14 @@ class Destinations:
         return Target(found, replace(lane, counts_cached_input=True, charges_max_output=False), "")
 
     def may_use(self, agent: Agent, model: str) -> bool:
-        """Whether an agent's `models` patterns allow a model."""
+        """Whether an agent's `models` patterns allow a model.
+
+        Raises:
+            Refused: `bad_request` for a name that is too long to be one.
+        """
         if agent.models == ("*",):
             return True
+        _check_length(model)
         key = (agent.name, model)
         allowed = self._allowed.get(key)
         if allowed is None:
@@ -124,12 +138,38 @@ def upstream_target(provider: Provider, raw_path: bytes, query: bytes) -> bytes:
 
     A base URL stands as the provider's own SDK wants it: OpenAI's ends in the version, which the
     client's path repeats; the others' do not.
+
+    Raises:
+        Refused: `bad_request` for a path with dot segments, encoded or not, which could lead out of
+            the base URL's path.
     """
+    if b"." in raw_path or b"%" in raw_path:
+        _check_segments(raw_path)
     base = _base_path(provider.base_url)
     if provider.dialect is Dialect.OPENAI and raw_path.startswith(b"/v1/"):
         raw_path = raw_path[3:]
     path = base + raw_path
     return path + b"?" + query if query else path
+
+
+def _check_segments(raw_path: bytes) -> None:
+    path = raw_path
+    for _ in range(_DECODED_TIMES):
+        if _DOT_SEGMENT.search(path) is not None:
+            raise refused(Reason.BAD_REQUEST, "A path must not have dot segments.")
+        decoded = unquote_to_bytes(path)
+        if decoded == path:
+            return
+        path = decoded
+
+
+def _check_length(model: str) -> None:
+    if len(model) > MAX_MODEL_CHARACTERS:
+        raise refused(
+            Reason.BAD_REQUEST,
+            f"A model name has at most {MAX_MODEL_CHARACTERS} characters.",
+            param="model",
+        )
 
 
 def _base_path(base_url: str) -> bytes:
