@@ -72,7 +72,8 @@ def main() -> int:
     try:
         app(prog_name="gateway")
     except Failure as failure:
-        print(f"gateway: {failure}", file=sys.stderr)
+        prefix = "" if failure.code is ExitCode.CONFIGURATION else "gateway: "
+        print(f"{prefix}{failure}", file=sys.stderr)  # faults start with their place, for editors
         return failure.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

@@ -69,7 +69,7 @@ def test_an_address_in_use_is_told_with_the_remedy(folder: Path, served: Running
 def test_without_provider_keys_the_start_is_refused_with_the_remedy(folder: Path) -> None:
     told = gateway("serve", folder=folder)
     assert told.code == 3
-    assert told.err.startswith("gateway: providers: no provider is configured")
+    assert told.err.startswith("providers: no provider is configured")
     assert "--simulate" in told.err
     assert not (folder / "var").exists()
 
