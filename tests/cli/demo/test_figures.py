@@ -70,17 +70,19 @@ def test_what_the_end_of_the_demo_cut_is_neither_failed_nor_wasted() -> None:
     assert (got.wasted, got.count(End.FAILED), got.count(End.UNFINISHED)) == (0, 0, 1)
 
 
-def test_shares_are_of_the_time_after_the_first_minute() -> None:
+def test_a_share_is_of_the_full_bucket_and_what_was_refilled() -> None:
     run = run_of()
     got = found(run, record("coder/1", 5.0, input_tokens=900), record("coder/2", 15.0))
-    assert got.shares[Dialect.ANTHROPIC] == pytest.approx({"rpm": 0.1, "itpm": 0.1, "otpm": 0.2})
-    assert binding([got], Dialect.ANTHROPIC) == "otpm"
+    assert got.shares[Dialect.ANTHROPIC] == pytest.approx(
+        {"rpm": 2 / 30, "itpm": 1 / 3, "otpm": 40 / 300}
+    )
+    assert binding([got], Dialect.ANTHROPIC) == "itpm"
 
 
 def test_output_counts_when_it_is_produced_and_input_on_arrival() -> None:
     one = record("coder/1", 9.0, took_s=4.0)
     period = Period(10.0, 20.0)
-    assert share([one], "output_tokens", 100, period, 10.0) == pytest.approx(0.15)
+    assert share([one], "output_tokens", 100, period, 10.0) == pytest.approx(0.075)
     assert share([one], "input_tokens", 100, period, 10.0) == 0.0
 
 
