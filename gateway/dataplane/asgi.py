@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from gateway.ports import Headers
 
@@ -11,6 +11,25 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CLIENT = "gateway.client"
+"""The extension of the scope in which the gateway's own server offers a `Client`."""
+
+
+class Client(Protocol):
+    """What the gateway's own server offers beyond ASGI; the data plane does without it elsewhere."""
+
+    def whole_body(self) -> bytes | None:
+        """The request's body, if all of it has arrived and none of it was received; else `None`.
+
+        Most bodies arrive together with their head, and so need no waiting and no time limit.
+        """
+
+    def when_gone(self, callback: Callable[[], None] | None) -> None:
+        """Call this once if the client leaves before its answer is complete, at once if it has.
+
+        `None` takes the callback back. Saves a task for each call that waits for the end.
+        """
 
 
 @dataclass(slots=True)
@@ -23,6 +42,7 @@ class Arrival:
         query: The query as it came, without `?`.
         headers: Fields as they came, names in lower case (uvicorn lowers them).
         fields: The same by name; the last one wins where a name repeats.
+        client: What the server offers beyond ASGI, if it is the gateway's own.
     """
 
     method: str
@@ -31,6 +51,7 @@ class Arrival:
     query: bytes
     headers: Headers
     fields: dict[bytes, bytes]
+    client: Client | None = None
 
     def text(self, name: bytes) -> str:
         """A header as text, empty if absent. Bytes above 127 survive as Latin-1."""
@@ -49,4 +70,5 @@ def arrival(scope: Scope) -> Arrival:
         query=scope["query_string"],
         headers=headers,
         fields=dict(headers),
+        client=scope["extensions"].get(CLIENT) if "extensions" in scope else None,
     )

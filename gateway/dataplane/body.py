@@ -45,6 +45,9 @@ async def read_body(request: Arrival, receive: Receive, max_bytes: int, pause_s:
         ClientGone: The client left in the middle.
     """
     announced_length(request, max_bytes)
+    if request.client is not None and (whole := request.client.whole_body()) is not None:
+        _bound(len(whole), max_bytes)
+        return whole
     message = await _patiently(receive, pause_s)
     if message["type"] == "http.disconnect":
         raise ClientGone

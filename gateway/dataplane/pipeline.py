@@ -121,7 +121,7 @@ class Pipeline:
         receive: Receive,
     ) -> None:
         """Take a turn and try; again while the provider's own rate limit says so."""
-        with Presence(receive) as presence:
+        with Presence(receive, call.request.client) as presence:
             try:
                 await take_turn(call, plan, reservation, self._parts)
                 while not await exchange.attempt(presence):

@@ -7,26 +7,30 @@ call runs, the upstream call is cancelled, and what was used so far is still set
 import asyncio
 from types import TracebackType
 
-from .asgi import Receive
+from .asgi import Client, Receive
 
 
 class Presence:
-    """Watches one client while the body of the `with` runs.
+    """Watches one client while the body of the `with` runs: by the server's call, or a task.
 
     The body is cancelled when the client disconnects, and `gone` says so. `leave` ends the watch
     before the last byte is sent, since the server reports a completed response as a disconnect.
     """
 
-    __slots__ = ("_receive", "_task", "_watch", "gone")
+    __slots__ = ("_client", "_receive", "_task", "_watch", "gone")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, client: Client | None = None) -> None:
         self._receive = receive
+        self._client = client
         self._task: asyncio.Task[object] | None = None
         self._watch: asyncio.Task[None] | None = None
         self.gone = False
 
     def __enter__(self) -> "Presence":
         self._task = asyncio.current_task()
+        if self._client is not None:
+            self._client.when_gone(self._left)
+            return self
         # The task ends with this block, which cancels it; a TaskGroup would cost three times
         # as much on every call.
         self._watch = asyncio.get_running_loop().create_task(self._wait())
@@ -42,6 +46,8 @@ class Presence:
 
     def leave(self) -> None:
         """Stop watching. Idempotent."""
+        if self._client is not None:
+            self._client.when_gone(None)
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -54,6 +60,10 @@ class Presence:
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass  # bytes after a whole body: none in HTTP/1.1, ignored if a server invents them
-        if self._watch is not None and self._task is not None:
+        if self._watch is not None:
+            self._left()
+
+    def _left(self) -> None:
+        if self._task is not None:
             self.gone = True
             self._task.cancel()

@@ -24,7 +24,7 @@ from gateway.config.environment import export
 from gateway.store.embedded import EmbeddedValkey
 
 from .logs import quieten_server
-from .protocol import GuardedProtocol
+from .protocol import ServedConnection
 from .worker import WorkerPlan
 
 BACKLOG = 2048
@@ -92,7 +92,7 @@ def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
         plan,
         factory=True,
         loop="uvloop",
-        http=GuardedProtocol,
+        http=ServedConnection,
         ws="none",
         lifespan="on",
         log_config=None,
