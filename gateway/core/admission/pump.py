@@ -104,7 +104,7 @@ def _behind(books: Books, lane: LaneState, ticket: Ticket, budget: BudgetState, 
     """Whether others of the same budget, who come first, are waiting for it in this lane."""
     for band in BAND_NUMBERS[: ticket.band]:
         group = books.parked.get((band, budget.scope, lane.name))
-        if group and (band < ticket.band or group.score(group.first()) < tag):
+        if group and (band < ticket.band or group.head() < (tag, ticket.agent.encode())):
             return True
     return False
 

@@ -48,6 +48,10 @@ class Ranking:
         """The member with the lowest score; there must be one."""
         return min(self._scores, key=self._rank)
 
+    def head(self) -> tuple[float, bytes]:
+        """Score and name of the first member."""
+        return self._rank(self.first())
+
     def score(self, member: str) -> float:
         """The score of a member."""
         return self._scores[member]

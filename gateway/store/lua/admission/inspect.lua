@@ -32,7 +32,7 @@ local function waiting_in(L, b)
     end
     table.sort(found, function(x, y)
         if x.tag ~= y.tag then return x.tag < y.tag end
-        if x.t.A ~= y.t.A then return x.t.A < y.t.A end
+        if x.t.A ~= y.t.A then return name_before(x.t.A, y.t.A) end
         return x.t.seq < y.t.seq
     end)
     return found

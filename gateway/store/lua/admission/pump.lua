@@ -12,13 +12,27 @@ local function judge_size(L, t)
     end
 end
 
+-- As sorted sets compare names: by bytes, whatever the server's locale.
+local function name_before(a, b)
+    for i = 1, math.min(#a, #b) do
+        local x, y = string.byte(a, i), string.byte(b, i)
+        if x ~= y then return x < y end
+    end
+    return #a < #b
+end
+
 -- Whether others of the same budget, who come first, are waiting for it in this lane.
 local function behind(L, t, S, tag)
     if S.s.ng == 0 then return false end
     for b = 1, t.b do
         local key = ROOT .. 'parked:' .. b .. '|' .. S.name .. '|' .. L.name
         local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-        if head[1] and (b < t.b or tonumber(head[2]) < tag) then return true end
+        if head[1] then
+            local first_tag = tonumber(head[2])
+            if b < t.b or first_tag < tag or (first_tag == tag and name_before(head[1], t.A)) then
+                return true
+            end
+        end
     end
     return false
 end

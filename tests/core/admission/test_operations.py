@@ -1,0 +1,205 @@
+"""One call and its replicas: leases, outboxes, things said twice."""
+
+import pytest
+
+from .desk import ITPM, Desk, S, charge, granted, refused
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.lane(itpm=600)
+    return desk
+
+
+def test_a_replica_must_say_hello_first(desk: Desk) -> None:
+    desk.replica = "new"
+    assert desk.call(["arrive", "a", "lane", "ann", "", 2, 1, charge(), 0, "", 0]) == []
+    assert desk.last.known is False
+    desk.call(["hello"], ["arrive", "a", "lane", "ann", "", 2, 1, charge(), 0, "", 0])
+    assert granted(desk.last.events) == ["a"]
+
+
+def test_a_grant_for_another_replica_s_ticket_goes_to_its_outbox(desk: Desk) -> None:
+    desk.arrive("a", charge(600))
+    desk.arrive("b", charge(100), agent="bob")
+    desk.replica = "r2"
+    desk.now_us += 2 * S
+    assert desk.call(["hello"], ["cancel", "a", 0]) == []
+    assert granted(desk.engine.outbox("r1")) == ["b"]
+    assert desk.engine.outbox("r1") == []
+
+
+def test_the_owner_of_the_next_ticket_hears_when_its_time_changes(desk: Desk) -> None:
+    desk.arrive("a", charge(600))
+    desk.arrive("b", charge(300))
+    assert desk.last.lanes == [("lane", 30 * S + 1, "r1")]
+    desk.replica = "r2"
+    desk.call(["hello"])
+    desk.call(["tick", "lane"])
+    assert desk.engine.outbox("r1") == []
+    desk.head("x", (ITPM, 9000, -1, 1))
+    assert desk.engine.outbox("r1") == []  # the smaller limit governs: nothing changed
+    desk.lane(itpm=1200)
+    assert granted(desk.engine.outbox("r1")) == ["b"]
+
+
+def test_the_owner_is_not_told_what_it_knows(desk: Desk) -> None:
+    desk.arrive("a", charge(600))
+    desk.settle("a", charge(600))
+    desk.arrive("b", charge(500))
+    desk.replica = "r2"
+    desk.call(["hello"])
+    desk.now_us += S
+    desk.head("x", (ITPM, -1, 110, 1))
+    assert desk.engine.outbox("r1") == [["n", "lane", 39 * S + 1]]  # sooner than it was told
+    desk.head("x", (ITPM, -1, 60, 1))
+    assert desk.engine.outbox("r1") == []  # later: it will find out in time
+
+
+def test_a_replica_that_beats_lives_and_one_that_does_not_is_reaped(desk: Desk) -> None:
+    desk.budget("agent:ann", tpm=10_000, day=1000, concurrency=9)
+    desk.arrive("a", charge(400, 50, cost=7))
+    desk.arrive("b", charge(500), fingerprint="x")
+    desk.replica = "r2"
+    desk.call(["hello"])
+    for _ in range(5):
+        desk.now_us += S
+        for desk.replica in ("r1", "r2"):
+            desk.call(["beat", []])
+    assert desk.see().held[1] == 400
+    for _ in range(3):
+        desk.now_us += S
+        desk.call(["beat", []])
+    seen = desk.see()
+    assert (seen.held, seen.in_flight, seen.queue) == ([0] * 4, 0, [])
+    assert seen.ledger[3] == [1, 400, 50, 450]
+    assert seen.level[1] == 280  # the provider did get the call: it stays charged
+    budget = desk.see_budget("agent:ann")
+    assert (budget.tokens, budget.held_output, budget.in_flight, budget.spent_day) == (400, 0, 0, 7)
+    assert budget.ledger[3] == [1, 450, 7]
+    # b's client comes back, to another replica: it has its place, and capacity is there.
+    desk.arrive("b2", charge(280), fingerprint="x", retry=True)
+    assert granted(desk.last.events) == ["b2"]
+
+
+def test_what_a_dead_replica_held_lets_others_go(desk: Desk) -> None:
+    desk.lane(concurrency=1)
+    desk.budget("agent:ann", concurrency=1)
+    desk.arrive("a")
+    desk.replica = "r2"
+    desk.call(["hello"])
+    desk.arrive("b", agent="bob")
+    desk.arrive("c", lane="other")
+    assert granted(desk.log) == ["a"]
+    desk.now_us += 3 * S
+    assert sorted(granted(desk.call(["beat", []]))) == ["b", "c"]
+
+
+def test_goodbye_gives_everything_back_at_once(desk: Desk) -> None:
+    desk.arrive("a", charge(400))
+    desk.call(["bye"])
+    desk.replica = "r2"
+    desk.call(["hello"])
+    assert desk.see().in_flight == 0
+
+
+@pytest.mark.parametrize("timed_out", [False, True])
+def test_a_grant_that_crosses_a_cancel_is_given_back_but_one_that_crosses_a_timeout_stands(
+    desk: Desk, timed_out: bool
+) -> None:
+    desk.arrive("a", charge(400))
+    events = desk.cancel("a", timed_out=timed_out)
+    assert granted(events) == (["a"] if timed_out else [])
+    assert desk.see().level[1] == (200 if timed_out else 600)
+
+
+def test_what_is_sent_twice_changes_nothing(desk: Desk) -> None:
+    desk.budget("agent:ann", tpm=10_000)
+    assert desk.arrive("a", charge(400))[0] == "g"
+    assert desk.arrive("a", charge(400))[0] == "g"
+    assert desk.arrive("b", charge(400)) == desk.arrive("b", charge(400))
+    assert desk.see().held[1] == 400
+    desk.settle("a", charge(300))
+    desk.settle("a", charge(300))
+    desk.cancel("b")
+    desk.cancel("b")
+    seen = desk.see()
+    assert (seen.level[1], seen.ledger[1][1], seen.queue) == (300, 300, [])
+    assert desk.see_budget("agent:ann").tokens == 300
+
+
+def test_another_replica_s_ticket_is_not_told_to_whoever_asks(desk: Desk) -> None:
+    desk.arrive("a", charge(400))
+    desk.replica = "r2"
+    desk.call(["hello"])
+    assert desk.call(["arrive", "a", "lane", "ann", "", 2, 1, charge(), 0, "", 0]) == []
+    assert desk.call(["beat", ["a"]]) == []
+
+
+def test_a_beat_finds_out_what_was_lost(desk: Desk) -> None:
+    desk.arrive("a", charge(400))
+    desk.arrive("b", charge(400))
+    events = desk.call(["beat", ["a", "b", "lost"]])
+    assert [event[:2] for event in events] == [["g", "a"], ["u", "lost"]]
+    assert desk.last.lanes[0][0] == "lane"  # and b's lane was pumped
+
+
+def test_a_timeout_of_an_unknown_ticket_says_so(desk: Desk) -> None:
+    assert desk.cancel("x", timed_out=True) == [["u", "x"]]
+    assert desk.cancel("x") == []
+
+
+def test_operations_about_unknown_tickets_do_nothing(desk: Desk) -> None:
+    before = desk.see()
+    desk.settle("x", charge(100))
+    desk.call(["extend", "x", "lane", 5])
+    assert desk.see() == before
+
+
+def test_arrivals_and_settlements_of_one_call_share_what_there_is(desk: Desk) -> None:
+    arrive = ["arrive", "b", "lane", "ann", "", 2, 1, charge(500), 0, "", 0]
+    desk.arrive("a", charge(600))
+    assert granted(desk.call(["settle", "a", "lane", charge(50)], arrive)) == ["b"]
+
+
+def test_a_wait_names_what_it_was_for(desk: Desk) -> None:
+    desk.arrive("a", charge(600))
+    desk.arrive("b", charge(100))
+    events = desk.after(10.1)
+    assert events == [["g", "b", 10_100_000, "lane", "lane", "itpm"]]
+
+
+def test_the_listing_says_what_each_ticket_waits_for(desk: Desk) -> None:
+    desk.budget("agent:ann", tpm=600)
+    desk.budget("team:red", concurrency=1)
+    desk.arrive("a", charge(600), team="red")
+    desk.arrive("b", charge(100), team="red")
+    desk.arrive("c", charge(50), agent="bob")
+    desk.arrive("d", charge(1), agent="cat", team="red")
+    desk.now_us += S
+    rows = [
+        (row.ticket, row.waited_us, row.predicted_us, row.kind, row.name, row.dimension)
+        for row in desk.see().queue
+    ]
+    assert rows == [
+        ("c", S, 4 * S, "lane", "lane", "itpm"),
+        ("d", S, 4_100_000, "lane", "lane", "itpm"),
+        ("b", S, 60 * S, "agent", "ann", "tpm"),
+    ]
+
+
+def test_looking_changes_nothing(desk: Desk) -> None:
+    desk.see("nobody")
+    desk.see_budget("agent:nobody")
+    assert "nobody" not in desk.engine.books.lanes
+    assert not desk.see("nobody").known
+    assert not desk.see_budget("agent:nobody").known
+
+
+def test_nobody_is_lost_when_a_lane_gets_room_twice_in_one_call(desk: Desk) -> None:
+    for ticket in "abcd":
+        desk.arrive(ticket, charge(300))
+    events = desk.call(["cancel", "a", 0], ["cancel", "b", 0])
+    assert granted(events) == ["c", "d"]
+    assert refused(desk.log) == {}
