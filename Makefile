@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format bench system
+.PHONY: help setup lock demo serve test lint format bench bench-fleet system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "agent-gateway needs Python 3.11 or later; set PYTHON=...")'
@@ -46,3 +46,6 @@ format: $(STAMP) ## Format and apply safe fixes
 
 bench: $(STAMP) ## CPU per proxied call beside nginx and a bare uvicorn + httpx2 proxy
 	$(BIN)/python -m tests.bench.proxy_cpu
+
+bench-fleet: $(STAMP) ## Fleets of agents straight at a provider, through one gateway and through three
+	$(BIN)/python -m tests.bench.fleet

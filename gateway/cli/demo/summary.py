@@ -52,7 +52,8 @@ def print_summary(outcome: Outcome) -> None:
         f"{len(outcome.members)} agents, {outcome.seconds:g} s each way; the providers' minute is "
         f"shortened to {MINUTE_S:g} s (the SDKs' own pauses are not). Counted by the simulated "
         "providers; cost at list price, from the gateway's metrics. A wait is the time from the "
-        "agent's call until the provider took it. Shares are of all that a limit allowed.",
+        "agent's call until the provider took it, of answered calls. Shares are of all that a limit "
+        "allowed; the gateway keeps some of each bucket free for urgent calls.",
         style="dim",
         highlight=False,
     )
