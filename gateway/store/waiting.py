@@ -50,7 +50,7 @@ class Waiting:
         self.verdict.set_result(verdict)
         return True
 
-    def arm(self, left_s: float, overdue: Callable[["Waiting"], None]) -> None:
+    def arm(self, left_s: float, overdue: Callable[["Waiting"], object]) -> None:
         """The store has the ticket; call `overdue` when its time is up."""
         if self._patience is not None:
             self._patience.cancel()
@@ -58,7 +58,7 @@ class Waiting:
         if self._timer is None:
             self._timer = self._loop.call_later(left_s, overdue, self)
 
-    def lose_patience_in(self, delay_s: float, forsake: Callable[["Waiting"], None]) -> None:
+    def lose_patience_in(self, delay_s: float, forsake: Callable[["Waiting"], object]) -> None:
         """Call `forsake` unless the store is heard of before."""
         if self._patience is None and not self.verdict.done():
             self._patience = self._loop.call_later(delay_s, forsake, self)
