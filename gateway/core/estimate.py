@@ -18,6 +18,9 @@ from gateway.domain.usage import Usage
 
 PRIOR_BYTES_PER_TOKEN = 3.6
 """English and code mixed, JSON punctuation included; replaced after the first answer."""
+LEAST_BYTES_PER_ANSWER_TOKEN = 2.0
+"""Text is hardly ever denser. Short prompts can seem to be, since a provider adds fixed tokens to
+them (for tools, some hundreds), and of these there are none in an answer."""
 PRIOR_OUTPUT_TOKENS = 400
 PRIOR_WEIGHT_TOKENS = 200.0
 """How many observed tokens outweigh the prior."""
@@ -107,9 +110,10 @@ class EstimateBook:
             self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
 
     def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
-        """How many tokens so many bytes of text probably are."""
+        """How many tokens so many bytes of an answer's text probably are."""
         subject = self._subjects.get((agent, model)) or self._models.get(model) or _UNKNOWN
-        return round(text_bytes * subject.tokens_per_byte)
+        per_byte = min(subject.tokens_per_byte, 1 / LEAST_BYTES_PER_ANSWER_TOKEN)
+        return round(text_bytes * per_byte)
 
     def _subject(self, agent: str, model: str) -> _Subject:
         key = (agent, model)

@@ -73,6 +73,14 @@ def test_history_held_by_the_provider_does_not_spoil_the_ratio() -> None:
     assert book.estimate("a", "m", call(3600), 0.0).input_tokens == 1000
 
 
+def test_tokens_that_a_provider_adds_to_short_prompts_do_not_make_answers_dear() -> None:
+    book = EstimateBook()
+    for _ in range(20):
+        book.learn("a", "m", call(100), Usage(input_tokens=300), 0.0)
+    assert book.tokens_of_bytes("a", "m", 1000) == 500
+    assert book.tokens_of_bytes("a", "other", 3600) == 1000
+
+
 class TestCachedPrefixes:
     FACTS = call(
         40_000,
