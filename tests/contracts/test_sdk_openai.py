@@ -185,7 +185,7 @@ async def a_stop_sequence(c: Client) -> Result:
 
 @scenario
 async def a_response(c: Client) -> Result:
-    wish = {"model": "gpt-5", "input": "[[thinking=30]] [[output=50]] please"}
+    wish: dict[str, Any] = {"model": "gpt-5", "input": "[[thinking=30]] [[output=50]] please"}
     wish |= {"reasoning": {"effort": "low"}, "instructions": "Be brief."}
     found = await c.call(RESPOND, **wish)
     events = await c.each(RESPOND, **wish, stream=True)

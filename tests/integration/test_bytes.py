@@ -10,9 +10,10 @@ import string
 import zlib
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.echo import HeaderList, Message, chunked, cut_at, exchange, head, request
@@ -174,7 +175,8 @@ async def test_a_path_and_a_query_arrive_as_they_were_sent(
     wire: Wire, segments: list[str], query: str
 ) -> None:
     said(wire, JSON, b"{}")
-    target = "/".join(["/v1/files", *(s for s in segments if s not in {".", ".."})])
+    target = "/".join(["/v1/files", *segments])
+    assume(not {".", ".."} & set(unquote(target).split("/")))  # those are refused
     target += "?" + query if query else ""
     target = target.replace("é", "%c3%A9")
     await sent(wire, request(b"GET", target.encode(), [AUTH]))
