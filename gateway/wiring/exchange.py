@@ -21,6 +21,8 @@ log = logging.getLogger("gateway.server")
 
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset({204, 304})
+_END_OF_HEAD = b"\r\n\r\n"
+_CLOSING_HEAD = b"\r\nconnection: close\r\n\r\n"
 _FAILED = b"Internal Server Error"
 
 
@@ -37,6 +39,9 @@ class Wire(Protocol):
 
     def resume_reading(self) -> None:
         """The body may go on."""
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call this after everything that is ready to run now."""
 
     def ended(self, exchange: "Exchange") -> None:
         """The answer is complete."""
@@ -62,6 +67,7 @@ class Exchange:
         "_chunked",
         "_event",
         "_expects_100",
+        "_head",
         "_is_head",
         "_left",
         "_modern",
@@ -97,6 +103,7 @@ class Exchange:
         self._on_gone: Callable[[], None] | None = None
         self._chunked = self._silent = False
         self._left: int | None = None
+        self._head = b""
 
     async def run(self, app: App, scope: Scope) -> None:
         """Let the application answer."""
@@ -108,6 +115,7 @@ class Exchange:
                 self._fail()
         finally:
             if not self.complete and not self.gone:
+                self._flush()
                 self._wire.cut(self)
 
     # --- from the connection ------------------------------------------------------------------
@@ -200,29 +208,41 @@ class Exchange:
         else:
             self.delimited = self.keep_alive = False
         self.started = True
-        self._wire.write(
-            block + (b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n")
-        )
+        # Written with the first of the body if that is at hand: a write is a system call.
+        self._head = block + (_END_OF_HEAD if self.keep_alive else _CLOSING_HEAD)
+        self._wire.soon(self._flush)
 
     def _body(self, body: bytes, *, more: bool) -> None:
         if not self.started or self.complete:
             raise RuntimeError("a body before its head or after its end")
-        if self._chunked:
-            if body:
-                body = b"%x\r\n%b\r\n" % (len(body), body)
+        if self._silent:
+            body = b""
+        elif self._chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
         elif self._left is not None:
-            self._left -= len(body)
-            if self._left < 0 or (self._left and not more):
-                raise RuntimeError("a body that is not as long as was announced")
-        if body and not self._silent:
+            self._count(len(body), more=more)
+        if self._head:
+            body, self._head = self._head + body, b""
+        if body:
             self._wire.write(body)
         if not more:
             self.complete = True
             self._on_gone = None
             self._wake()
             self._wire.ended(self)
+
+    def _count(self, size: int, *, more: bool) -> None:
+        left = (self._left or 0) - size
+        if left < 0 or (left and not more):
+            raise RuntimeError("a body that is not as long as was announced")
+        self._left = left
+
+    def _flush(self) -> None:
+        if self._head and not self.gone:
+            self._wire.write(self._head)
+        self._head = b""
 
     def _fail(self) -> None:
         length = (b"content-length", b"%d" % len(_FAILED))
@@ -234,6 +254,7 @@ class Exchange:
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.buffered = 0
+        self._wire.resume_reading()  # also where it is whole: a leaving client shows by reading
         return body
 
     def _wake(self) -> None:

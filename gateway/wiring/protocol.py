@@ -18,7 +18,10 @@ and its body is its own, whatever the parser would make of it.
 """
 
 import asyncio
+import socket
+import struct
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
@@ -85,6 +88,7 @@ class ClientConnection(asyncio.Protocol):
 
     Attributes:
         write_paused: The client reads more slowly than it is sent to.
+        read_paused: The client sends more than is taken.
     """
 
     _transport: asyncio.Transport
@@ -107,9 +111,9 @@ class ClientConnection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._phase = _BETWEEN
         self._timing_head = False
-        self._resuming = self._deaf = self._lingering = self._read_paused = False
+        self._resuming = self._deaf = self._lingering = self.read_paused = False
         self._last = False
-        self._unproductive = 0
+        self._received = self._unproductive = 0
         self._framing = b""
         self._writable = asyncio.Event()
         self.write_paused = False
@@ -168,7 +172,8 @@ class ClientConnection(asyncio.Protocol):
         """Parse what arrived."""
         if self._deaf:
             return
-        self._unproductive += len(data)
+        self._received = len(data)
+        self._unproductive += self._received
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as offered:
@@ -194,7 +199,6 @@ class ClientConnection(asyncio.Protocol):
         self._url = self._framing = b""
         self._headers = []
         self._phase = _HEAD
-        self._unproductive = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the target."""
@@ -211,7 +215,7 @@ class ClientConnection(asyncio.Protocol):
         if self._resuming:
             return
         parser, headers = self._parser, self._headers
-        if self._unproductive > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
+        if self._perhaps_oversized() and self._head_size() > MAX_HEAD_BYTES:
             self._refuse_head()
             raise _Stop
         method, version = parser.get_method(), parser.get_http_version()
@@ -236,7 +240,6 @@ class ClientConnection(asyncio.Protocol):
             self._serve(exchange, scope)
         else:
             self._waiting.append((exchange, scope))
-            self._pause_reading()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -244,8 +247,9 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None:
             self._unproductive = 0
             exchange.feed(body)
-            if exchange.buffered > HIGH_WATER_BYTES:
-                self._pause_reading()
+            if exchange.buffered > HIGH_WATER_BYTES and not self.read_paused:
+                self.read_paused = True
+                self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
         """The request is whole; one that offers an upgrade is so only after its body."""
@@ -269,10 +273,15 @@ class ClientConnection(asyncio.Protocol):
         await self._writable.wait()
 
     def resume_reading(self) -> None:
-        """Read on, unless requests wait already."""
-        if self._read_paused and not self._waiting:
-            self._read_paused = False
+        """Read on, unless too much of a body waits already."""
+        incoming = self._incoming
+        if self.read_paused and (incoming is None or incoming.buffered <= HIGH_WATER_BYTES):
+            self.read_paused = False
             self._transport.resume_reading()
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call this after everything that is ready to run now."""
+        self._loop.call_soon(callback)
 
     def ended(self, exchange: Exchange) -> None:
         """An answer is complete: on to the next request."""
@@ -294,8 +303,12 @@ class ClientConnection(asyncio.Protocol):
         """An answer will never be complete, and must not look as if it were."""
         if exchange.delimited:
             self._transport.close()
-        else:
-            self._transport.abort()
+            return
+        reset = struct.pack("ii", 1, 0)  # without framing, only a reset tells a cut from an end
+        self._transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, reset
+        )
+        self._transport.abort()
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -338,10 +351,8 @@ class ClientConnection(asyncio.Protocol):
         if rest:
             self.data_received(rest)
 
-    def _pause_reading(self) -> None:
-        if not self._read_paused:
-            self._read_paused = True
-            self._transport.pause_reading()
+    def _perhaps_oversized(self) -> bool:
+        return self._unproductive > MAX_HEAD_BYTES or self._received > MAX_HEAD_BYTES
 
     def _head_size(self) -> int:
         return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
@@ -399,8 +410,8 @@ class ClientConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._transport.write_eof()
-        if self._read_paused:
-            self._read_paused = False
+        if self.read_paused:
+            self.read_paused = False
             self._transport.resume_reading()
         self._deadline.set(self._loop.time() + self._bounds.linger_s)
 
