@@ -1,16 +1,18 @@
 """Protocols between the layers, and nothing else. Implementations live in the sibling packages."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from gateway.domain.admission import Settlement, TicketRequest, Verdict
+from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.facts import CallRecord
 from gateway.domain.limits import Headroom
 from gateway.domain.topology import Provider, Topology
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in their order, names as they came."""
+Told: TypeAlias = Callable[[Expectation], None]
+"""Hears what a waiting call can expect; must not raise and must not block."""
 
 
 class Clock(Protocol):
@@ -85,8 +87,14 @@ class Admission(Protocol):
     Only `admit` waits. The others put an operation into the next batch and return at once.
     """
 
-    async def admit(self, request: TicketRequest) -> Verdict:
-        """Wait for a turn. Cancelling the caller leaves the queue at once."""
+    async def admit(self, request: TicketRequest, told: Told | None = None) -> Verdict:
+        """Wait for a turn. Cancelling the caller leaves the queue at once.
+
+        Args:
+            request: What is asked for.
+            told: Hears what the call can expect once it has to wait, and again about once a
+                second for as long as it does.
+        """
 
     def head(self, ticket: str, lane: str, seen: Sequence[Headroom]) -> None:
         """The provider has answered this ticket's call, and its headers said this of the lane.
@@ -100,7 +108,7 @@ class Admission(Protocol):
     def settle(self, settlement: Settlement) -> None:
         """Replace a reservation by the actual use."""
 
-    async def requeue(self, request: TicketRequest) -> Verdict:
+    async def requeue(self, request: TicketRequest, told: Told | None = None) -> Verdict:
         """Give an admitted ticket's reservation back and wait again at the head of its flow."""
 
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:

@@ -77,6 +77,24 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a waiting ticket can expect, as of now.
+
+    Attributes:
+        position: Its place in the lane's queue; 1 is next.
+        wait_s: How long it will still wait, predicted.
+        bound: The limit that keeps it back longest.
+        ahead: The agent whose call goes before it; its own name if that is a call of its own,
+            `None` if nobody waits before it.
+    """
+
+    position: int
+    wait_s: float
+    bound: Bound
+    ahead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """The ticket holds a reservation; `settle` must be called exactly once."""
 

@@ -36,7 +36,7 @@ from gateway.domain.admission import Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Lane, QueueSettings, Topology
-from gateway.ports import Clock
+from gateway.ports import Clock, Told
 
 from .batches import FIRST, LAST, Batches, Reply
 from .connection import Client
@@ -170,14 +170,14 @@ class RedisAdmission:
 
     # --- the port -----------------------------------------------------------------------------
 
-    async def admit(self, request: TicketRequest) -> Verdict:
+    async def admit(self, request: TicketRequest, told: Told | None = None) -> Verdict:
         """Wait for a turn. Cancelling the caller leaves the queue at once."""
         self._know_lane(request.lane)
-        return await self._turn(request, messages.arrive(request))
+        return await self._turn(request, messages.arrive(request), told)
 
-    async def requeue(self, request: TicketRequest) -> Verdict:
+    async def requeue(self, request: TicketRequest, told: Told | None = None) -> Verdict:
         """Give an admitted ticket's reservation back and wait again at the head of its flow."""
-        return await self._turn(request, messages.requeue(request))
+        return await self._turn(request, messages.requeue(request), told)
 
     def head(self, ticket: str, lane: str, seen: Sequence[Headroom]) -> None:
         """The provider has answered this ticket's call, and its headers said this of the lane."""
@@ -251,10 +251,12 @@ class RedisAdmission:
             self._configured[scope] = operation
             self._batches.put(operation)
 
-    async def _turn(self, request: TicketRequest, operation: Operation) -> Verdict:
+    async def _turn(
+        self, request: TicketRequest, operation: Operation, told: Told | None
+    ) -> Verdict:
         if self._stopping:
             return _STOPPING
-        waiting = Waiting(request, asyncio.get_running_loop(), self._clock.monotonic())
+        waiting = Waiting(request, asyncio.get_running_loop(), self._clock.monotonic(), told)
         ticket, lane = request.ticket, request.lane
         self._waiting[ticket] = waiting
         self._waiting_in[lane] += 1
@@ -305,7 +307,7 @@ class RedisAdmission:
     def store_lost(self) -> None:
         """The store did not answer."""
         for waiting in self._waiting.values():
-            if waiting.position is None:
+            if not waiting.heard:
                 waiting.lose_patience_in(self._settings.patience_s, self._forsake)
 
     def configuration(self) -> Iterable[Operation]:
@@ -326,8 +328,11 @@ class RedisAdmission:
                 case "r":
                     waiting.answer(messages.refused(event))
                 case "w":
-                    waiting.position, waiting.bound, left_s = messages.expected(event)
+                    waiting.heard = True
+                    expectation, left_s = messages.expected(event)
                     waiting.arm(left_s, self._overdue)
+                    if waiting.told is not None:
+                        waiting.told(expectation)
                 case _:
                     self._arrive_again(waiting)
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from gateway.domain.admission import Bound, TicketRequest, Verdict
+from gateway.domain.admission import TicketRequest, Verdict
+from gateway.ports import Told
 
 
 class Waiting:
@@ -14,31 +15,35 @@ class Waiting:
         verdict: Resolved once.
         since_s: Monotonic time of the call.
         deadline_s: Monotonic time after which it does not want to wait.
-        position: Its place in the queue when the store last said, `None` before that.
-        bound: What it waited for then.
+        told: Hears what it can expect.
+        heard: Whether the store has said so far that it waits.
     """
 
     __slots__ = (
         "_loop",
         "_patience",
         "_timer",
-        "bound",
         "deadline_s",
-        "position",
+        "heard",
         "request",
         "since_s",
+        "told",
         "verdict",
     )
 
     def __init__(
-        self, request: TicketRequest, loop: asyncio.AbstractEventLoop, now_s: float
+        self,
+        request: TicketRequest,
+        loop: asyncio.AbstractEventLoop,
+        now_s: float,
+        told: Told | None = None,
     ) -> None:
         self.request = request
         self.verdict: asyncio.Future[Verdict] = loop.create_future()
         self.since_s = now_s
         self.deadline_s = now_s + request.max_wait_s
-        self.position: int | None = None
-        self.bound: Bound | None = None
+        self.told = told
+        self.heard = False
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None

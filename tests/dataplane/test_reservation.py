@@ -10,6 +10,7 @@ from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest
 from gateway.domain.call import Priority
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
+from gateway.ports import Told
 
 RESERVED = Charge(lane_input_tokens=100, input_tokens=100, output_tokens=50)
 ACTUAL = Charge(lane_input_tokens=90, input_tokens=90, output_tokens=20)
@@ -24,11 +25,11 @@ class Desk:
         self.settled: list[Settlement] = []
         self.asked: list[str] = []
 
-    async def admit(self, request: TicketRequest) -> Verdict:
+    async def admit(self, request: TicketRequest, told: Told | None = None) -> Verdict:
         self.asked.append("admit")
         return self.verdicts.pop(0)
 
-    async def requeue(self, request: TicketRequest) -> Verdict:
+    async def requeue(self, request: TicketRequest, told: Told | None = None) -> Verdict:
         self.asked.append("requeue")
         return self.verdicts.pop(0)
 

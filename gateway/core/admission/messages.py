@@ -7,7 +7,14 @@ down at the head of `gateway/store/lua/admission/operations.lua`.
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias, cast
 
-from gateway.domain.admission import Admitted, Bound, Charge, Settlement, TicketRequest
+from gateway.domain.admission import (
+    Admitted,
+    Bound,
+    Charge,
+    Expectation,
+    Settlement,
+    TicketRequest,
+)
 from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, BudgetMode, Dimension, Headroom, ScopeKind
 from gateway.domain.outcome import Reason, Refusal
@@ -183,13 +190,14 @@ def admitted(event: Event) -> Admitted:
     return Admitted(ticket, waited_us / MICRO, bound)
 
 
-def expected(event: Event) -> tuple[int, Bound, float]:
-    """Position, predicted wait, and seconds it may still wait, of a waiting event `w`."""
-    _, _, position, wait_us, kind, name, dimension, left_us = cast(
-        "tuple[str, str, int, float, str, str, str, float]", event
+def expected(event: Event) -> tuple[Expectation, float]:
+    """What a waiting event `w` says, and the seconds that the ticket may still wait."""
+    _, _, position, wait_us, kind, name, dimension, left_us, *ahead = cast(
+        "tuple[str, str, int, float, str, str, str, float, str]", event
     )
-    bound = Bound(ScopeKind(kind), name, Dimension(dimension), wait_us / MICRO)
-    return position, bound, left_us / MICRO
+    wait_s = wait_us / MICRO
+    bound = Bound(ScopeKind(kind), name, Dimension(dimension), wait_s)
+    return Expectation(position, wait_s, bound, (ahead and ahead[0]) or None), left_us / MICRO
 
 
 def refused(event: Event) -> Refusal:

@@ -3,7 +3,14 @@
 import pytest
 
 from gateway.core.admission import messages
-from gateway.domain.admission import Admitted, Bound, Charge, Settlement, TicketRequest
+from gateway.domain.admission import (
+    Admitted,
+    Bound,
+    Charge,
+    Expectation,
+    Settlement,
+    TicketRequest,
+)
 from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, BudgetMode, Dimension, Headroom, LaneLimits, ScopeKind
 from gateway.domain.outcome import Reason
@@ -103,7 +110,7 @@ def test_a_grant_tells_what_it_waited_for_if_it_waited() -> None:
 def test_a_wait_tells_position_prediction_and_time_left() -> None:
     event: messages.Event = ["w", "t", 3, 2_000_000, "lane", "lane", "rpm", 5_000_000]
     bound = Bound(ScopeKind.LANE, "lane", Dimension.RPM, 2.0)
-    assert messages.expected(event) == (3, bound, 5.0)
+    assert messages.expected(event) == (Expectation(3, 2.0, bound), 5.0)
 
 
 @pytest.mark.parametrize(
