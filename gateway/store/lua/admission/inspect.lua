@@ -1,11 +1,11 @@
 -- Read-only views for the admin, metrics and tests. Nothing here is written back.
 
-local function peek_flow(b, agent, lane)
-    local key = flow_key(b, agent, lane)
-    return flows[key] or read('flow:' .. key)
+function Inspect.peek_flow(b, agent, lane)
+    local key = Queue.flow_key(b, agent, lane)
+    return flows[key] or State.read('flow:' .. key)
 end
 
-local function flows_of(L, b)
+function Inspect.flows_of(L, b)
     local agents = redis.call('ZRANGE', ROOT .. 'active:' .. b .. '|' .. L.name, 0, -1)
     for _, group in ipairs(redis.call('ZRANGE', ROOT .. 'wake:' .. L.name, 0, -1)) do
         if tonumber(string.sub(group, 1, 1)) == b then
@@ -17,29 +17,30 @@ local function flows_of(L, b)
 end
 
 -- The waiting tickets of one band in the order in which they would be served.
-local function waiting_in(L, b)
+function Inspect.waiting_in(L, b)
     local found = {}
-    for _, agent in ipairs(flows_of(L, b)) do
-        local f = peek_flow(b, agent, L.name)
+    for _, agent in ipairs(Inspect.flows_of(L, b)) do
+        local f = Inspect.peek_flow(b, agent, L.name)
         local tag, tokens = f.tag, 0
-        local ids = redis.call('ZRANGE', ROOT .. 'queue:' .. flow_key(b, agent, L.name), 0, -1)
+        local queue = ROOT .. 'queue:' .. Queue.flow_key(b, agent, L.name)
+        local ids = redis.call('ZRANGE', queue, 0, -1)
         for i, id in ipairs(ids) do
-            local t = ticket_of(id)
+            local t = State.ticket_of(id)
             tokens = tokens + t.c[5] + t.c[6]
             found[#found + 1] = {t = t, tag = tag, calls = i, tokens = tokens}
-            tag = tag + cost_of(L, t.c) / t.w
+            tag = tag + Queue.cost_of(L, t.c) / t.w
         end
     end
     table.sort(found, function(x, y)
         if x.tag ~= y.tag then return x.tag < y.tag end
-        if x.t.A ~= y.t.A then return name_before(x.t.A, y.t.A) end
+        if x.t.A ~= y.t.A then return Pump.name_before(x.t.A, y.t.A) end
         return x.t.seq < y.t.seq
     end)
     return found
 end
 
 -- When everything before it and the ticket itself would have fitted.
-local function time_to_go(L, t, entry, before)
+function Inspect.time_to_go(L, t, entry, before)
     local s, c, wait = L.s, t.c, 0
     local kind, name, dimension = t.why[1], t.why[2], t.why[3]
     for d = 1, 4 do
@@ -60,8 +61,8 @@ local function time_to_go(L, t, entry, before)
     for _, who in ipairs({'agent', 'team'}) do
         local id = who == 'agent' and t.A or t.T
         if id ~= '' then
-            local S = scopes[who .. ':' .. id] or load_scope(who .. ':' .. id)
-            local bound, time = budget_binds(S, entry.calls, entry.tokens)
+            local S = scopes[who .. ':' .. id] or Budget.load(who .. ':' .. id)
+            local bound, time = Budget.binds(S, entry.calls, entry.tokens)
             if bound and time > wait then
                 kind, name, dimension, wait = who, id, bound, time
             end
@@ -70,20 +71,20 @@ local function time_to_go(L, t, entry, before)
     return wait, kind, name, dimension
 end
 
-local function listing(L)
+function Inspect.listing(L)
     local list, before = {}, {0, 0, 0, 0}
     for b = 1, 3 do
-        for _, entry in ipairs(waiting_in(L, b)) do
+        for _, entry in ipairs(Inspect.waiting_in(L, b)) do
             local t = entry.t
-            local wait, kind, name, dimension = time_to_go(L, t, entry, before)
+            local wait, kind, name, dimension = Inspect.time_to_go(L, t, entry, before)
             list[#list + 1] = {t.id, t.A, t.T, b, now - t.arr, wait, kind, name, dimension, t.rep}
         end
     end
     return list
 end
 
-local function snapshot_lane(name, with_queue)
-    local L = lanes[name] or load_lane(name)
+function Inspect.lane(name, with_queue)
+    local L = lanes[name] or Lane.load(name)
     local s = L.s
     return {
         known = L.known or lanes[name] ~= nil, limits = L.limit, capacity = L.cap, level = s.lev,
@@ -92,12 +93,12 @@ local function snapshot_lane(name, with_queue)
         corrected = s.cor, pending = s.pen, waiting = s.cnt, flows = s.nfl, weights = s.wgt,
         active = s.act, waiting_charges = s.sum, virtual = s.vt, since_us = s.sin, ledger = s.led,
         sequence = s.seq, next_us = s.tol[1], next_owner = s.tol[2],
-        queue = with_queue == 1 and listing(L) or {}
+        queue = with_queue == 1 and Inspect.listing(L) or {}
     }
 end
 
-local function snapshot_scope(name)
-    local S = scopes[name] or load_scope(name)
+function Inspect.budget(name)
+    local S = scopes[name] or Budget.load(name)
     local s = S.s
     return {
         known = S.known or scopes[name] ~= nil, limits = s.lim, soft = s.soft, requests = s.wr,

@@ -1,7 +1,7 @@
 -- Lanes: token buckets on the provider's terms, and their correction by what the provider says.
 
 -- Derive what follows from the limits: the limit in force, the bucket's size and its refill.
-local function shape(L)
+function Lane.shape(L)
     local s = L.s
     for d = 1, 4 do
         local set, learned = s.lim[d], s.lrn[d]
@@ -13,7 +13,7 @@ local function shape(L)
     end
 end
 
-local function refill(L)
+function Lane.refill(L)
     local s = L.s
     local passed = now - s.at
     if passed > 0 then
@@ -28,7 +28,7 @@ local function refill(L)
     s.at = now
 end
 
-local function new_lane()
+function Lane.new()
     return {
         lim = {-1, -1, -1, -1}, con = -1, mar = 0.01, flo = {0, 0.05, 0.2}, min = 60 * SECOND,
         dep = 1000, age = 30 * SECOND, -- configuration
@@ -44,28 +44,29 @@ local function new_lane()
     }
 end
 
-local function load_lane(name)
-    local s = read('lane:' .. name)
-    local L = {name = name, s = s or new_lane(), limit = {}, cap = {}, rate = {}, known = s and true}
-    shape(L)
-    refill(L)
+function Lane.load(name)
+    local s = State.read('lane:' .. name)
+    local known = s and true
+    local L = {name = name, s = s or Lane.new(), limit = {}, cap = {}, rate = {}, known = known}
+    Lane.shape(L)
+    Lane.refill(L)
     return L
 end
 
-local function lane_of(name)
+function Lane.of(name)
     local L = lanes[name]
     if not L then
-        L = load_lane(name)
+        L = Lane.load(name)
         lanes[name] = L
     end
     return L
 end
 
 -- Change limits; what is used stays used.
-local function reshape(L, change)
+function Lane.reshape(L, change)
     local s, before = L.s, {L.cap[1], L.cap[2], L.cap[3], L.cap[4]}
     change(s)
-    shape(L)
+    Lane.shape(L)
     local changed = false
     for d = 1, 4 do
         local cap, old = L.cap[d], before[d]
@@ -83,7 +84,7 @@ end
 
 -- What in this lane keeps a charge back. Returns nothing when it fits, else the dimension, the
 -- wait in microseconds (-1: until something is given back) and whether the lane is blocked.
-local function lane_binds(L, c, floor)
+function Lane.binds(L, c, floor)
     local s = L.s
     if s.pau == 1 then return 'rpm', -1, true end
     local dimension, wait, blocked = nil, -1, false
@@ -113,14 +114,14 @@ local function lane_binds(L, c, floor)
 end
 
 -- The first limit that the charge alone is larger than.
-local function lane_outgrown(L, c)
+function Lane.outgrown(L, c)
     for d = 1, 4 do
         if L.limit[d] >= 0 and c[d] > L.limit[d] then return DIMENSIONS[d], c[d], L.limit[d] end
     end
     if L.s.con == 0 then return 'concurrency', 1, 0 end
 end
 
-local function lane_take(L, c)
+function Lane.take(L, c)
     local s = L.s
     for d = 1, 4 do
         if L.cap[d] >= 0 then s.lev[d] = s.lev[d] - c[d] end
@@ -131,7 +132,7 @@ local function lane_take(L, c)
 end
 
 -- A reservation grows to at least `more`.
-local function lane_grow(L, c, more)
+function Lane.grow(L, c, more)
     local s = L.s
     for d = 1, 4 do
         local extra = more[d] - c[d]
@@ -144,13 +145,13 @@ local function lane_grow(L, c, more)
     end
 end
 
-local function mean(old, value)
+function Lane.mean(old, value)
     return old == 0 and value or old + (value - old) / 8
 end
 
 -- Replace a reservation by the actual use. What a correction has already taken on behalf of
 -- calls in flight is not taken a second time.
-local function lane_settle(L, c, actual, held_us)
+function Lane.settle(L, c, actual, held_us)
     local s = L.s
     for d = 1, 4 do
         local back = c[d] - actual[d]
@@ -173,11 +174,11 @@ local function lane_settle(L, c, actual, held_us)
         if s.hel[d] == 0 then s.pen[d] = 0 end
     end
     s.fl = s.fl - 1
-    s.hold = mean(s.hold, held_us)
+    s.hold = Lane.mean(s.hold, held_us)
 end
 
 -- A dead replica's call: the provider did get it, so it stays charged.
-local function lane_expire(L, c)
+function Lane.expire(L, c)
     local s = L.s
     for d = 1, 4 do
         s.led[4][d] = s.led[4][d] + c[d]
@@ -188,7 +189,7 @@ local function lane_expire(L, c)
 end
 
 -- The provider says what is left of one dimension; t is the ticket whose answer says so.
-local function lane_correct(L, t, d, remaining, granularity)
+function Lane.correct(L, t, d, remaining, granularity)
     local s, cap = L.s, L.cap[d]
     if cap < 0 then return end
     local spare = L.limit[d] - cap -- our bucket is smaller than theirs by the margin
@@ -220,7 +221,7 @@ local function lane_correct(L, t, d, remaining, granularity)
 end
 
 -- Nothing before `until_us`, and then from an empty bucket, so that the restart is slow.
-local function lane_block(L, d, until_us)
+function Lane.block(L, d, until_us)
     local s = L.s
     if until_us > s.blk[d] then s.blk[d] = until_us end
     for e = 1, 4 do

@@ -2,7 +2,7 @@
 
 -- Returns position, wait in microseconds, and what binds: kind, name, dimension, blocked.
 -- `queued` says whether the sums already contain the ticket.
-local function predict(L, t, f, queued)
+function Predict.wait(L, t, f, queued)
     local s, b, c = L.s, t.b, t.c
     local weight, weights = f.w, s.wgt[b]
     if f.n == 0 then
@@ -52,8 +52,8 @@ local function predict(L, t, f, queued)
     for _, who in ipairs({'agent', 'team'}) do
         local id = who == 'agent' and t.A or t.T
         if id ~= '' then
-            local S = scope_of(who .. ':' .. id)
-            local bound, time = budget_binds(S, requests, tokens)
+            local S = Budget.of(who .. ':' .. id)
+            local bound, time = Budget.binds(S, requests, tokens)
             if bound == 'concurrency' then time = math.ceil(S.s.hold * requests / S.s.lim[3]) end
             if bound and (time > wait or (time == wait and kind == 'lane' and not blocked)) then
                 kind, name, dimension, wait = who, id, bound, time
@@ -63,18 +63,19 @@ local function predict(L, t, f, queued)
     return before + 1, wait, kind, name, dimension, blocked
 end
 
-local function reason_for(kind, blocked)
+function Predict.reason_for(kind, blocked)
     if kind == 'agent' then return 'agent_budget' end
     if kind == 'team' then return 'team_budget' end
     return blocked and 'lane_blocked' or 'queue_timeout'
 end
 
-local function refuse(t, reason, kind, name, dimension, need, allowed, retry_us)
-    tell(t.rep, {'r', t.id, reason, kind, name, dimension, need, allowed, retry_us})
+function Predict.refuse(t, reason, kind, name, dimension, need, allowed, retry_us)
+    State.tell(t.rep, {'r', t.id, reason, kind, name, dimension, need, allowed, retry_us})
 end
 
 -- Refuse because waiting would be, or was, too long.
-local function refuse_wait(L, t, queued)
-    local _, wait, kind, name, dimension, blocked = predict(L, t, flow_of(t.b, t.A, L.name), queued)
-    refuse(t, reason_for(kind, blocked), kind, name, dimension, 0, 0, wait)
+function Predict.refuse_wait(L, t, queued)
+    local f = Queue.flow_of(t.b, t.A, L.name)
+    local _, wait, kind, name, dimension, blocked = Predict.wait(L, t, f, queued)
+    Predict.refuse(t, Predict.reason_for(kind, blocked), kind, name, dimension, 0, 0, wait)
 end

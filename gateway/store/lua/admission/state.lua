@@ -45,31 +45,36 @@ else
     now = tonumber(ARGV[2])
 end
 
+-- What the parts export. Functions are fields of few tables and not locals: Lua searches all open
+-- locals for each closure that it makes, and it makes all of them in every call.
+local State, Lane, Budget, Queue, Predict, Pump, Inspect = {}, {}, {}, {}, {}, {}, {}
+local Run, Operations = {}, {}
+
 local events, snapshots, outboxes, expiring = {}, {}, {}, {}
 local touched, touched_set = {}, {}
 local lanes, scopes, flows, tickets = {}, {}, {}, {}
 
-local function read(key)
+function State.read(key)
     local blob = redis.call('GET', ROOT .. key)
     return blob and cmsgpack.unpack(blob)
 end
 
 -- ZSETs and lists get their expiry once, at the end.
-local function add(key, score, member)
+function State.add(key, score, member)
     redis.call('ZADD', ROOT .. key, score, member)
     expiring[key] = true
 end
 
-local function remove(key, member)
+function State.remove(key, member)
     return redis.call('ZREM', ROOT .. key, member)
 end
 
-local function first(key)
+function State.first(key)
     return redis.call('ZRANGE', ROOT .. key, 0, 0)[1]
 end
 
 -- Tell the replica that owns a ticket: in the reply if it is the caller, else by its outbox.
-local function tell(replica, event)
+function State.tell(replica, event)
     if replica == CALLER then
         events[#events + 1] = event
     else
@@ -82,30 +87,30 @@ local function tell(replica, event)
     end
 end
 
-local function touch_lane(name)
+function State.touch_lane(name)
     if not touched_set[name] then
         touched_set[name] = true
         touched[#touched + 1] = name
     end
 end
 
-local function ticket_of(id)
+function State.ticket_of(id)
     local t = tickets[id]
     if t == nil then
-        t = read('ticket:' .. id) or false
+        t = State.read('ticket:' .. id) or false
         if t then t.id = id end
         tickets[id] = t
     end
     return t
 end
 
-local function drop_ticket(t)
+function State.drop_ticket(t)
     tickets[t.id] = false
     redis.call('DEL', ROOT .. 'ticket:' .. t.id)
     redis.call('SREM', ROOT .. 'replica:' .. t.rep, t.id)
 end
 
-local function save_all()
+function State.save_all()
     for name, L in pairs(lanes) do
         redis.call('SET', ROOT .. 'lane:' .. name, cmsgpack.pack(L.s), 'EX', LIFETIME)
     end
