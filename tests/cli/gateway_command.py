@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,14 +115,18 @@ def running(
         text=True,
         start_new_session=True,
     )
+    too_late = threading.Timer(_LIMIT_S, process.kill)
+    too_late.start()
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
+        too_late.cancel()
         if not line:
             _, err = process.communicate(timeout=_LIMIT_S)
             raise AssertionError(f"{arguments} did not start:\n{err}")
         yield Running(process, folder, json.loads(line))
     finally:
+        too_late.cancel()
         if process.poll() is None:
             process.terminate()
             try:

@@ -121,9 +121,10 @@ def test_a_rotated_key_is_used_from_then_on(served: Running) -> None:
 
 
 def test_without_a_gateway_nothing_is_started(folder: Path) -> None:
+    (folder / "gateway.yaml").write_text("listen: 127.0.0.1:1\n")
     told = gateway("run", "-a", "x", "--", "echo", "started", folder=folder)
     assert (told.code, told.out) == (4, "")
-    assert "no gateway answers at http://127.0.0.1:8080" in told.err
+    assert "no gateway answers at http://127.0.0.1:1" in told.err
     assert "gateway serve" in told.err
 
 
