@@ -192,12 +192,12 @@ def admitted(event: Event) -> Admitted:
 
 def expected(event: Event) -> tuple[Expectation, float]:
     """What a waiting event `w` says, and the seconds that the ticket may still wait."""
-    _, _, position, wait_us, kind, name, dimension, left_us, *ahead = cast(
+    _, _, position, wait_us, kind, name, dimension, left_us, ahead = cast(
         "tuple[str, str, int, float, str, str, str, float, str]", event
     )
     wait_s = wait_us / MICRO
     bound = Bound(ScopeKind(kind), name, Dimension(dimension), wait_s)
-    return Expectation(position, wait_s, bound, (ahead and ahead[0]) or None), left_us / MICRO
+    return Expectation(position, wait_s, bound, ahead or None), left_us / MICRO
 
 
 def refused(event: Event) -> Refusal:

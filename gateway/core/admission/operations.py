@@ -12,8 +12,8 @@ from . import budget as budgets
 from . import lane as lanes
 from .inspect import snapshot_budget, snapshot_lane
 from .messages import Event, Operation
-from .predict import predict
-from .pump import Refuse, Serve, admit, grant, judge, pump, refuse, refuse_wait
+from .predict import Prediction, predict
+from .pump import Refuse, Serve, admit, ahead_of, grant, judge, pump, refuse, refuse_wait
 from .queue import (
     budget_of,
     budgets_of,
@@ -25,7 +25,7 @@ from .queue import (
     touch_budget,
 )
 from .snapshot import BudgetSnapshot, LaneSnapshot
-from .state import Books, KeptPlace, LaneState, Ticket
+from .state import Books, Flow, KeptPlace, LaneState, Ticket
 
 _NOTHING = [0] * 7
 
@@ -59,6 +59,7 @@ class Engine:
         self.books = Books()
         self._lease_us = lease_us
         self._arrivals: list[Ticket] = []
+        self._asked: list[Ticket] = []
         self._operations: dict[str, Callable[..., None]] = {
             "hello": self._nothing,
             "bye": self._nothing,
@@ -83,7 +84,7 @@ class Engine:
         books = self.books
         books.caller, books.now_us = replica, now_us
         books.events, books.touched, books.fresh = [], [], []
-        self._arrivals = []
+        self._arrivals, self._asked = [], []
         if replica not in books.replicas and operations[0][0] != "hello":
             return Answer(known=False)
         books.replicas.put(replica, now_us)
@@ -96,6 +97,7 @@ class Engine:
         self._pump(next_times)
         self._answer_arrivals()
         self._pump(next_times)
+        self._answer_asked()
         report = [(name, *next_time) for name, next_time in next_times.items()]
         snapshots = [self._inspect(*op[1:]) for op in operations if op[0] == "inspect"]
         self._note_books()
@@ -158,8 +160,32 @@ class Engine:
             else:
                 if not ticket.why[0]:
                     ticket.why = limit
-                event = ["w", ticket.id, found.position, found.wait_us, *limit, left_us]
-                books.tell(ticket.replica, event)
+                self._tell_expected(lane, ticket, flow, found)
+
+    def _answer_asked(self) -> None:
+        """Those who wait already are told again, whatever they may expect by now."""
+        books = self.books
+        for ticket in self._asked:
+            if not ticket.admitted and ticket.id in books.tickets:
+                lane = lane_of(books, ticket.lane)
+                flow = books.flow(ticket.band, ticket.agent, lane.name)
+                found = predict(books, lane, ticket, flow, queued=True)
+                self._tell_expected(lane, ticket, flow, found)
+
+    def _tell_expected(
+        self, lane: LaneState, ticket: Ticket, flow: Flow, found: Prediction
+    ) -> None:
+        """What a waiting ticket can expect.
+
+        A wait of which nothing is known but its cause has that cause.
+        """
+        books, limit = self.books, (found.kind, found.name, found.dimension)
+        if found.wait_us == 0 and ticket.why[0]:
+            limit = ticket.why
+        left_us = ticket.deadline_us - books.now_us
+        ahead = ahead_of(books, lane, ticket, flow)
+        event = ["w", ticket.id, found.position, found.wait_us, *limit, left_us, ahead]
+        books.tell(ticket.replica, event)
 
     def _note_books(self) -> None:
         """What the books say once a call is over is what the provider may say of its tickets."""
@@ -390,7 +416,7 @@ class Engine:
         self.books.touch_lane(lane_name)
 
     def _beat(self, ids: Sequence[str]) -> None:
-        """The caller lives, and believes that these tickets of its own wait."""
+        """The caller lives, and believes that these tickets of its own wait: it is told of each."""
         books = self.books
         for id_ in ids:
             ticket = books.tickets.get(id_)
@@ -398,6 +424,7 @@ class Engine:
                 books.tell(books.caller, ["u", id_])
             elif not ticket.admitted:
                 books.touch_lane(ticket.lane)
+                self._asked.append(ticket)
             elif ticket.replica == books.caller:
                 grant(books, ticket)
 

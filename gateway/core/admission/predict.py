@@ -76,9 +76,11 @@ def predict(
     )
     kind, name, dimension, wait = "lane", lane.name, "rpm", FOREVER if lane.paused else 0
     for bound, time in _lane_waits(books, lane, ticket, flow, share, before):
-        if time > wait:
+        if time > wait or (bound == "concurrency" and wait == 0):
             dimension, wait = bound, time
     for budget in budgets_of(books, ticket):
+        if budget.soft and not any(lane.active):
+            continue  # as long as nobody else wants the lane, it is lent
         requests = flow.count + share.lacking
         tokens = flow.tokens + share.lacking * (ticket.charge[4] + ticket.charge[5])
         binding = budgets.binds(budget, requests, tokens, books.now_us)

@@ -223,6 +223,22 @@ def _rank(books: Books, lane: LaneState, band: int) -> tuple[int, int]:
     return band * 10, band
 
 
+def ahead_of(books: Books, lane: LaneState, ticket: Ticket, flow: Flow) -> str:
+    """Whose call goes before a waiting one.
+
+    Another agent's, its own (an earlier one), or nobody's (empty).
+    """
+    if flow.parked is not None:
+        band, leader = ticket.band, books.parked[ticket.band, flow.parked, lane.name].first()
+    else:
+        found = next_band(books, lane)
+        band = ticket.band if found is None else found[0]
+        leader = ranking(books.active, band, lane.name).first()
+    if leader != ticket.agent or band != ticket.band:
+        return leader
+    return "" if flow.tickets.first() == ticket.id else ticket.agent
+
+
 def _refuse_late(books: Books, lane: LaneState, ticket: Ticket) -> bool:
     if books.now_us <= ticket.deadline_us:
         return False
@@ -252,9 +268,9 @@ def _serve_entitled(books: Books, lane: LaneState) -> tuple[Ticket, int] | None:
                 park(books, lane, band, agent, flow, budget, wait_us)
                 if woken_from is not None and woken_from != budget.scope:
                     touch_budget(books, budget_of(books, woken_from))
-            case Hold(dimension, wait_us):
-                ticket.why = ("lane", lane.name, dimension)
-                return ticket, wait_us
+            case hold:
+                ticket.why = ("lane", lane.name, hold.dimension)
+                return ticket, hold.wait_us
     return None
 
 
@@ -282,8 +298,8 @@ def _serve_lent(books: Books, lane: LaneState) -> tuple[bool, tuple[Ticket, int]
                 reactivate(books, lane, band, agent, flow)
                 flow.woken_from = None
                 park(books, lane, band, agent, flow, budget, wait_us)
-            case Hold(_, wait_us):
-                return False, (ticket, wait_us)
+            case hold:
+                return False, (ticket, hold.wait_us)
         return True, None
     return False, None
 

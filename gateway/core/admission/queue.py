@@ -81,8 +81,8 @@ def _settle_group(books: Books, lane: LaneState, band: int, scope: str, wake_us:
         wake.put(f"{band}|{scope}", wake_us)
         return
     wake.drop(f"{band}|{scope}")
-    if books.groups.setdefault(scope, Ranking()).drop(f"{band}|{lane.name}"):
-        budget_of(books, scope).groups -= 1
+    books.groups[scope].drop(f"{band}|{lane.name}")
+    budget_of(books, scope).groups -= 1
 
 
 def park(
@@ -132,12 +132,8 @@ def reactivate(books: Books, lane: LaneState, band: int, agent: str, flow: Flow)
 
 def wake_group(books: Books, lane: LaneState, band: int, scope: str) -> None:
     """Give the first flow of a group another try."""
-    group = books.parked.get((band, scope, lane.name))
-    if not group:
-        _settle_group(books, lane, band, scope, 0)
-    else:
-        agent = group.first()
-        reactivate(books, lane, band, agent, books.flow(band, agent, lane.name))
+    agent = books.parked[band, scope, lane.name].first()
+    reactivate(books, lane, band, agent, books.flow(band, agent, lane.name))
 
 
 def touch_budget(books: Books, budget: BudgetState) -> None:

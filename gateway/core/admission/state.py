@@ -40,9 +40,9 @@ class Ranking:
         """Add a member, or give it another score."""
         self._scores[member] = score
 
-    def drop(self, member: str) -> bool:
-        """Remove a member. False if there was none."""
-        return self._scores.pop(member, None) is not None
+    def drop(self, member: str) -> None:
+        """Remove a member, if it is there."""
+        self._scores.pop(member, None)
 
     def first(self) -> str:
         """The member with the lowest score; there must be one."""

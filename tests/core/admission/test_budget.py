@@ -97,6 +97,12 @@ def test_another_minute_keeps_what_was_used(desk: Desk) -> None:
     assert desk.see_budget("agent:ann").tokens == 0
 
 
+def test_another_minute_of_nothing_is_nothing(desk: Desk) -> None:
+    desk.budget("agent:ann", tpm=100)
+    desk.budget("agent:ann", tpm=100, minute_s=6)
+    assert desk.see_budget("agent:ann").window == []
+
+
 def test_a_larger_limit_acts_at_once_on_what_waits(desk: Desk) -> None:
     desk.budget("agent:ann", concurrency=1)
     desk.arrive("a")
@@ -231,6 +237,54 @@ def test_nothing_is_lent_while_somebody_within_budget_waits_for_the_lane(desk: D
     assert granted(desk.after(1)) == ["d"]
 
 
+def test_who_may_be_lent_capacity_is_promised_the_wait_for_the_lane_only(desk: Desk) -> None:
+    desk.lane(itpm=600)
+    desk.budget("agent:ann", soft=True, tpm=100)
+    desk.arrive("a", charge(600))
+    assert desk.arrive("b", charge(100), wait_s=20)[3:7] == [10 * S, "lane", "lane", "itpm"]
+    assert granted(desk.after(10.1)) == ["b"]
+
+
+def test_who_waits_for_lent_capacity_is_not_served_past_its_deadline(desk: Desk) -> None:
+    desk.lane(itpm=600)
+    desk.budget("agent:ann", soft=True, tpm=100)
+    desk.arrive("a", charge(600))
+    desk.arrive("b", charge(100), wait_s=20)
+    assert refused(desk.after(21)) == {"b": "queue_timeout"}
+
+
+def test_who_waits_for_lent_capacity_is_refused_once_the_money_is_spent(desk: Desk) -> None:
+    desk.lane(itpm=600)
+    desk.budget("agent:ann", soft=True, tpm=100, day=1000)
+    desk.arrive("a", charge(600, cost=500))
+    desk.arrive("b", charge(100, cost=500))
+    assert refused(desk.settle("a", charge(600, cost=501))) == {"b": "spend"}
+
+
+def test_who_waits_for_lent_capacity_is_refused_once_it_can_never_fit(desk: Desk) -> None:
+    desk.lane(itpm=600)
+    desk.budget("agent:ann", soft=True, tpm=100)
+    desk.arrive("a", charge(600))
+    desk.arrive("b", charge(100))
+    desk.lane(itpm=50)
+    assert refused(desk.log) == {"b": "larger_than_limit"}
+
+
+def test_a_call_that_cost_more_moves_its_flow_also_while_it_waits_for_lent_capacity(
+    desk: Desk,
+) -> None:
+    desk.lane(itpm=600)
+    for agent in ("ann", "bob"):
+        desk.budget(f"agent:{agent}", soft=True, tpm=100)
+    desk.arrive("a", charge(300), agent="ann")
+    desk.arrive("b", charge(300), agent="bob")
+    desk.arrive("a2", charge(100), agent="ann")
+    desk.arrive("b2", charge(100), agent="bob")
+    assert desk.queue() == ["a2", "b2"]
+    desk.settle("a", charge(400))
+    assert desk.queue() == ["b2", "a2"]
+
+
 def test_a_hard_team_budget_binds_the_members_with_soft_ones(desk: Desk) -> None:
     desk.lane(itpm=1000)
     desk.budget("agent:ann", soft=True, tpm=100)
@@ -299,6 +353,27 @@ def test_a_flow_that_moves_from_its_team_s_budget_to_its_own_lets_the_next_try(d
     desk.arrive("b", charge(50), agent="bob", team="red")
     desk.arrive("c", charge(10), agent="cat", team="red")
     assert granted(desk.settle("a", charge(10))) == ["c"]
+
+
+def test_a_woken_flow_that_its_own_budget_keeps_back_lets_the_next_of_its_team_try(
+    desk: Desk,
+) -> None:
+    desk.budget("team:red", concurrency=1)
+    desk.budget("agent:bob", tpm=100)
+    desk.arrive("a", charge(10), agent="ann", team="red")
+    desk.arrive("b", charge(50), agent="bob", team="red")
+    desk.arrive("c", charge(10), agent="cat", team="red")
+    desk.arrive("b0", charge(100), agent="bob", lane="other")
+    assert granted(desk.settle("a", charge(10))) == ["c"]
+    assert [row.name for row in desk.see().queue] == ["bob"]
+
+
+def test_an_agent_that_left_its_team_does_not_overtake_its_own_calls(desk: Desk) -> None:
+    desk.budget("team:red", concurrency=1)
+    desk.arrive("a", charge(10), agent="ann", team="red")
+    desk.arrive("b", charge(10), agent="bob", team="red")
+    assert desk.arrive("c", charge(10), agent="bob")[0] == "w"
+    assert granted(desk.settle("a", charge(10))) == ["b", "c"]
 
 
 def test_a_release_in_one_lane_lets_go_a_ticket_of_another(desk: Desk) -> None:

@@ -96,6 +96,16 @@ def test_what_a_dead_replica_held_lets_others_go(desk: Desk) -> None:
     assert sorted(granted(desk.call(["beat", []]))) == ["b", "c"]
 
 
+def test_what_living_replicas_hold_stays_held(desk: Desk) -> None:
+    desk.arrive("a", charge(100))
+    desk.replica = "r2"
+    desk.call(["hello"])
+    desk.arrive("b", charge(200))
+    desk.now_us += 3 * S
+    desk.call(["beat", []])
+    assert desk.see().held[1] == 200
+
+
 def test_goodbye_gives_everything_back_at_once(desk: Desk) -> None:
     desk.arrive("a", charge(400))
     desk.call(["bye"])

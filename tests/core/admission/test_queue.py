@@ -190,7 +190,9 @@ def test_a_full_queue_refuses(desk: Desk) -> None:
     desk.lane(concurrency=1, max_depth=2)
     desk.arrive("a", charge(10))
     desk.arrive("b", charge(10))
-    assert desk.arrive("c", charge(10))[:8] == ["r", "c", "queue_full", "lane", "lane", "rpm", 2, 2]
+    full = ["queue_full", "lane", "lane", "rpm", 2, 2]
+    assert desk.arrive("c", charge(10))[2:8] == full
+    assert desk.arrive("d", charge(10), agent="newcomer")[2:8] == full
 
 
 def test_position_and_predicted_wait_are_told_at_arrival(free: Desk) -> None:

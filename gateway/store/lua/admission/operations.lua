@@ -10,17 +10,18 @@
 --   extend ticket lane output_tokens
 --   settle ticket lane charge
 --   block lane dimensions for_us | unblock lane | pause lane | resume lane
---   beat {ticket...}                              these wait here, as far as the replica knows
+--   beat {ticket...}                              these wait here, as far as the replica knows:
+--                                                 it is told what each can expect
 --   tick lane                                     pump only
 --   inspect scope with_queue
 --
 -- charge: {requests, lane input, lane output, lane tokens, input, output, micro-dollars};
 -- -1 stands for "no limit" and "not told"; dimensions are numbered rpm itpm otpm tpm all.
 -- Events: {'g' ticket waited_us kind name dimension}, {'r' ticket reason kind name dimension need
--- allowed retry_us}, {'w' ticket position predicted_us kind name dimension left_us},
+-- allowed retry_us}, {'w' ticket position predicted_us kind name dimension left_us ahead},
 -- {'u' ticket}, {'n' lane next_us}.
 
-local arrivals = {}
+local arrivals, asked = {}, {}
 local NOTHING = {0, 0, 0, 0, 0, 0, 0}
 
 function Run.each_scope(t, act)
@@ -255,6 +256,7 @@ function Operations.beat(op)
             if t.rep == CALLER then Pump.grant(t) end
         else
             State.touch_lane(t.L)
+            asked[#asked + 1] = id
         end
     end
 end
@@ -265,6 +267,8 @@ function Run.configure_lane(name, to)
         s.lim, s.con, s.mar, s.flo = to.limits, to.concurrency, to.margin, to.floors
         s.min, s.dep, s.age = to.minute_us, to.max_depth, to.ageing_us
     end)
+    State.add('lanes', now, name)
+    redis.call('ZREMRANGEBYSCORE', ROOT .. 'lanes', '-inf', now - LIFETIME * SECOND)
     State.touch_lane(name)
 end
 
@@ -318,6 +322,14 @@ function Run.pump_touched()
     touched = {}
 end
 
+-- What a waiting ticket can expect. A wait of which nothing is known but its cause has that cause.
+function Run.tell_expected(L, t, position, wait, kind, name, dimension)
+    if wait == 0 and t.why[1] ~= '' then kind, name, dimension = t.why[1], t.why[2], t.why[3] end
+    local ahead = Pump.ahead(L, t, Queue.flow_of(t.b, t.A, L.name))
+    local left = t.dl - now
+    State.tell(t.rep, {'w', t.id, position, wait, kind, name, dimension, left, ahead})
+end
+
 -- Those who must wait are told how long, or refused if that is longer than they may.
 function Run.answer_arrivals()
     for _, id in ipairs(arrivals) do
@@ -333,8 +345,19 @@ function Run.answer_arrivals()
                 Queue.leave(L, t)
             else
                 if t.why[1] == '' then Pump.note_why(t, kind, name, dimension) end
-                State.tell(t.rep, {'w', t.id, position, wait, kind, name, dimension, t.dl - now})
+                Run.tell_expected(L, t, position, wait, kind, name, dimension)
             end
+        end
+    end
+end
+
+-- Those who wait already are told again, whatever they may expect by now.
+function Run.answer_asked()
+    for _, id in ipairs(asked) do
+        local t = State.ticket_of(id)
+        if t and t.st == 0 then
+            local L = Lane.of(t.L)
+            Run.tell_expected(L, t, Predict.wait(L, t, Queue.flow_of(t.b, t.A, L.name), true))
         end
     end
 end
@@ -357,6 +380,7 @@ if operations[#operations][1] == 'bye' then Run.reap(CALLER) end
 Run.pump_touched()
 Run.answer_arrivals()
 Run.pump_touched()
+Run.answer_asked()
 
 local report = {}
 for i, name in ipairs(pumped) do

@@ -45,15 +45,19 @@ function Predict.wait(L, t, f, queued)
         local missing = before + 1 - (s.con - s.fl)
         if missing > 0 then
             local time = math.ceil(s.hold * missing / s.con)
-            if time > wait then dimension, wait = 'concurrency', time end
+            if time > wait or wait == 0 then dimension, wait = 'concurrency', time end
         end
     end
     local tokens, requests = f.tok + mine * (c[5] + c[6]), f.n + mine
+    local lent = s.act[1] + s.act[2] + s.act[3] == 0 -- nobody else wants the lane
     for _, who in ipairs({'agent', 'team'}) do
         local id = who == 'agent' and t.A or t.T
         if id ~= '' then
             local S = Budget.of(who .. ':' .. id)
-            local bound, time = Budget.binds(S, requests, tokens)
+            local bound, time
+            if not (lent and S.s.soft == 1) then
+                bound, time = Budget.binds(S, requests, tokens)
+            end
             if bound == 'concurrency' then time = math.ceil(S.s.hold * requests / S.s.lim[3]) end
             if bound and (time > wait or (time == wait and kind == 'lane' and not blocked)) then
                 kind, name, dimension, wait = who, id, bound, time

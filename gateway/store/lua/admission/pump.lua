@@ -140,6 +140,19 @@ function Pump.next_band(L)
     return best, floor
 end
 
+-- Whose call goes before a waiting one: another agent's, its own (an earlier one), or nobody's ('').
+function Pump.ahead(L, t, f)
+    local band, leader = t.b, nil
+    if f.st == 2 then
+        leader = State.first('parked:' .. band .. '|' .. f.sc .. '|' .. L.name)
+    else
+        band = Pump.next_band(L)
+        leader = State.first('active:' .. band .. '|' .. L.name)
+    end
+    if leader ~= t.A or band ~= t.b then return leader end
+    return State.first('queue:' .. Queue.flow_key(t.b, t.A, L.name)) == t.id and '' or t.A
+end
+
 function Pump.note_why(t, kind, name, dimension)
     local why = t.why
     if why[1] ~= kind or why[2] ~= name or why[3] ~= dimension then

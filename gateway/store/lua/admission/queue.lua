@@ -37,7 +37,8 @@ function Queue.deactivate(L, b, agent, f)
     L.s.act[b] = L.s.act[b] - 1
 end
 
--- The first flow of a group has left it, or others are behind it: see to the rest.
+-- The first flow of a group has left it: see to the rest. (A group that is not there although it
+-- should be has expired.)
 function Queue.settle_group(L, b, scope, wake_us)
     local group = b .. '|' .. scope
     if redis.call('EXISTS', ROOT .. 'parked:' .. group .. '|' .. L.name) == 1 then

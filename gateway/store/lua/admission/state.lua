@@ -15,6 +15,7 @@
 --
 -- State, all under the root; every key expires:
 --   replicas             ZSET replica by last call
+--   lanes                ZSET lane by last configuration, so that all can be listed
 --   replica:R            SET  tickets of a replica, waiting or admitted
 --   out:R                LIST events for a replica that were decided in another one's call
 --   lane:L               BLOB lane: limits, buckets, blocks, queue sums, ledger
