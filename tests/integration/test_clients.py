@@ -18,7 +18,14 @@ from gateway.config.settings import ServerSettings, Settings
 from gateway.domain.call import Dialect
 from gateway.domain.topology import Provider
 from tests.fixtures.echo import HeaderList, Message, chunked, dialled, exchange, head, hear, request
-from tests.fixtures.gateway import KEY, RunningGateway, gateway_settings, running_gateway
+from tests.fixtures.gateway import (
+    KEY,
+    LaneLimits,
+    RunningGateway,
+    configured_lane,
+    gateway_settings,
+    running_gateway,
+)
 from tests.integration.conftest import Wire
 from tests.integration.dialects import (
     CHAT,
@@ -106,13 +113,29 @@ async def test_claude_code_is_forwarded_verbatim(wire: Wire, zipped: bool) -> No
     ]
 
 
-@pytest.mark.parametrize("path", [b"/", b"/api/hello"])
+@pytest.mark.parametrize(("path", "status"), [(b"/", 200), (b"/api/hello", 404)])
 async def test_claude_codes_first_request_is_answered_at_once_and_without_a_key(
-    wire: Wire, path: bytes
+    wire: Wire, path: bytes, status: int
 ) -> None:
     found = await sent(wire, b"HEAD", path, [])
-    assert found.status in {200, 404}  # "may be rejected", but no failure and no redirect
+    assert found.status == status  # the second may be rejected (provider-facts A9)
     assert found.body == b""
+
+
+async def test_models_are_listed_in_time_though_a_provider_hangs(
+    wire: Wire, store_url: str
+) -> None:
+    """Claude Code waits three seconds."""
+    lane = configured_lane(
+        "sonnet", Provider("claude", Dialect.ANTHROPIC, ""), ("claude-sonnet-5",), LaneLimits()
+    )
+    wire.echo.says()
+    async with running_gateway(gateway_settings(wire.echo.url, lanes=[lane]), store_url) as gateway:
+        began = asyncio.get_running_loop().time()
+        headers = [X_KEY, (b"anthropic-version", b"2023-06-01")]
+        found = await exchange(gateway.url, request(b"GET", b"/v1/models?limit=1000", headers))
+        assert asyncio.get_running_loop().time() - began < 2.8
+    assert [one["id"] for one in json.loads(found.body)["data"]] == ["claude-sonnet-5"]
 
 
 @pytest.mark.parametrize("credential", [X_KEY, BEARER], ids=["x-api-key", "bearer"])
@@ -402,6 +425,45 @@ async def test_a_large_upload_is_streamed(wire: Wire) -> None:
     wire.echo.heard.clear()
 
 
+async def test_a_client_that_waits_to_be_told_to_continue_is_told(wire: Wire) -> None:
+    """Curl does so with every large body."""
+    said(wire, CHAT.answer)
+    body = body_of(CHAT.members)
+    data = request(b"POST", CHAT.path, [BEARER, (b"expect", b"100-continue")], body)
+    async with dialled(wire.gateway.url) as (reader, writer):
+        writer.write(data.removesuffix(body))
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 100 ")
+        await reader.readline()
+        writer.write(body)
+        found = await hear(reader)
+    assert (found.status, found.body) == (200, CHAT.answer)
+    assert not heard(wire).all(b"expect")
+
+
+async def test_an_offer_of_http_2_is_left_aside(wire: Wire) -> None:
+    """Java's client makes it with its first request."""
+    said(wire, CHAT.answer)
+    offer = [(b"connection", b"Upgrade, HTTP2-Settings"), (b"upgrade", b"h2c")]
+    headers = [BEARER, *offer, (b"http2-settings", b"AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA")]
+    data = request(b"POST", CHAT.path, headers, body_of(CHAT.members))
+    found = await exchange(wire.gateway.url, data.replace(b"\r\nconnection: close", b""))
+    assert (found.status, found.body) == (200, CHAT.answer)
+    assert {b"upgrade", b"http2-settings"}.isdisjoint(heard(wire).names)
+
+
+async def test_requests_may_follow_each_other_without_waiting(wire: Wire) -> None:
+    said(wire, CHAT.answer)
+    one = request(b"POST", CHAT.path, [BEARER], body_of(CHAT.members))
+    data = one.replace(b"\r\nconnection: close", b"")
+    async with dialled(wire.gateway.url) as (reader, writer):
+        writer.write(data * 3)
+        body = b""
+        while body.count(CHAT.answer) < 3:
+            body += await asyncio.wait_for(reader.read(65_536), 5)
+    assert body.count(b"HTTP/1.1 200") == 3
+    assert len(wire.echo.heard) == 3
+
+
 ERROR_SHAPES: Sequence[tuple[Door, Callable[[dict[str, object]], bool]]] = [
     (MESSAGES, lambda error: error["type"] == "request_too_large"),
     (CHAT, lambda error: {"message", "type", "param", "code"} <= set(error)),
@@ -429,6 +491,33 @@ async def test_a_body_over_the_bound_is_refused_before_it_is_read(
     assert fits(error_of(found))
     assert fits(error_of(other))
     assert not wire.echo.heard
+
+
+# --- delay -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", STREAMING, ids=str)
+async def test_every_event_is_relayed_before_the_next_one_comes(wire: Wire, door: Door) -> None:
+    """Field-notes 26: a delay near 40 ms is a delayed acknowledgement."""
+    fields = [(b"content-type", SSE), (b"transfer-encoding", b"chunked")]
+    end = b"\r\n\r\n" if b"\r\n\r\n" in door.stream[0] else b"\n\n"
+    events = [b"data: {}" + end] * 20
+    pieces = chunked([*events, *door.stream])
+    wire.echo.says(head(200, fields) + pieces[0], *pieces[1:])
+    wire.echo.gate = gate = asyncio.Semaphore(0)
+    loop = asyncio.get_running_loop()
+    data = request(b"POST", door.path, [BEARER], body_of([*door.members, *door.streams]))
+    delays = []
+    async with dialled(wire.gateway.url) as (reader, writer):
+        writer.write(data)
+        seen = await asyncio.wait_for(reader.readuntil(events[0]), 5)
+        for _ in events[1:]:
+            began = loop.time()
+            gate.release()
+            seen = await asyncio.wait_for(reader.readuntil(events[0]), 5)
+            assert seen.count(b"data:") == 1
+            delays.append(loop.time() - began)
+    assert sorted(delays)[len(delays) // 2] < 0.03
 
 
 # --- slow readers ------------------------------------------------------------------------------

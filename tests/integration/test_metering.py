@@ -236,6 +236,7 @@ async def test_a_stream_that_the_provider_cuts_is_settled_for_what_went_by(
     books.simulator.state.faults.set([FaultRule("cut", how=how, after_chunks=CUT_AFTER)])
     found = await exchange(books.url, talk.data(stream=True))
     assert found.status == 200
+    assert not found.whole or b'"error"' in found.body  # never a clean end
     settled_for_what_went_by(await books.line(), await books.record())
 
 
