@@ -151,7 +151,7 @@ def test_a_beat_finds_out_what_was_lost(desk: Desk) -> None:
     desk.arrive("a", charge(400))
     desk.arrive("b", charge(400))
     events = desk.call(["beat", ["a", "b", "lost"]])
-    assert [event[:2] for event in events] == [["g", "a"], ["u", "lost"]]
+    assert [event[:2] for event in events] == [["g", "a"], ["u", "lost"], ["w", "b"]]
     assert desk.last.lanes[0][0] == "lane"  # and b's lane was pumped
 
 
