@@ -71,13 +71,15 @@ async def serving(plan: WorkerPlan) -> AsyncIterator[str]:
     """A gateway inside this event loop, for tests and the demo. Gives its base URL."""
     with _bound(plan.settings) as listener:
         server = _Embedded(server_config(plan, replace_workers(plan.settings, 1)))
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(server.serve(sockets=[listener]))
+        # Kept and awaited here. A TaskGroup would cancel the server when the body raises, instead of
+        # letting it close what it opened, and would wrap what the body raised.
+        task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        try:
             await server.ready(task)
-            try:
-                yield _base_url(listener)
-            finally:
-                server.should_exit = True
+            yield _base_url(listener)
+        finally:
+            server.should_exit = True
+            await task
 
 
 def replace_workers(settings: Settings, workers: int) -> Settings:
@@ -158,7 +160,10 @@ class _Embedded(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # how uvicorn says that the application did not start
+            self.should_exit = True
         self._up.set()
 
     async def ready(self, task: "asyncio.Task[None]") -> None:
