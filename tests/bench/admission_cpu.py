@@ -101,7 +101,9 @@ async def run(url: str, calls: int) -> None:
     client = await connect(url)
     floor = await bare(client, calls)
     print(f"{'':24}{'gateway µs':>12}{'server µs':>12}{'wall µs':>12}{'ratio':>8}")
-    print(f"{'bare EVALSHA':24}{floor.gateway_us:12.1f}{floor.server_us:12.1f}{floor.wall_us:12.1f}")
+    print(
+        f"{'bare EVALSHA':24}{floor.gateway_us:12.1f}{floor.server_us:12.1f}{floor.wall_us:12.1f}"
+    )
     admission = RedisAdmission(client, ROOT, "bench", SystemClock())
     await admission.start()
     await admission.configure(_topology())

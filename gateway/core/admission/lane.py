@@ -166,8 +166,7 @@ def settle(
                 lane.pending[d] -= known
                 back += known
             lane.level[d] = min(lane.capacity[d], lane.level[d] + back)
-        if lane.held[d] == 0:
-            lane.pending[d] = 0
+        lane.pending[d] = min(lane.pending[d], lane.held[d])
     lane.in_flight -= 1
     lane.holding_us = mean(lane.holding_us, holding_us)
 
@@ -177,8 +176,7 @@ def expire(lane: LaneState, charge: Sequence[int]) -> None:
     for d in range(4):
         lane.ledger.expired[d] += charge[d]
         lane.held[d] -= charge[d]
-        if lane.held[d] == 0:
-            lane.pending[d] = 0
+        lane.pending[d] = min(lane.pending[d], lane.held[d])
     lane.in_flight -= 1
 
 
@@ -197,7 +195,7 @@ def correct(
         off = theirs - lower
         lane.level[d] += off
         lane.corrected[d] += off
-        lane.pending[d] -= off
+        lane.pending[d] = min(lane.pending[d] - off, lane.held[d])
     elif theirs - granularity / 2 > upper and lane.at_us >= max(
         lane.blocked_us[d], lane.blocked_us[4]
     ):

@@ -76,6 +76,14 @@ def test_what_a_correction_took_is_not_taken_again_at_settlement(desk: Desk) -> 
     assert desk.see().pending[1] == 0
 
 
+def test_calls_in_flight_explain_no_more_than_they_hold(desk: Desk) -> None:
+    desk.arrive("a", charge(1000))
+    desk.head("a", (ITPM, -1, 2000, 1))  # a neighbour took most of it
+    assert desk.see().pending[1] == 1000
+    desk.settle("a", charge(1000))
+    assert (desk.see().level[1], desk.see().pending[1]) == (2000, 0)
+
+
 def test_the_margin_stays_between_their_figure_and_our_level(desk: Desk) -> None:
     desk.lane(itpm=10_000, margin=0.1)
     desk.arrive("a", charge(1000))

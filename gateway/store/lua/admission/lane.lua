@@ -171,7 +171,7 @@ function Lane.settle(L, c, actual, held_us)
             local level = s.lev[d] + back
             s.lev[d] = level < L.cap[d] and level or L.cap[d]
         end
-        if s.hel[d] == 0 then s.pen[d] = 0 end
+        if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
     end
     s.fl = s.fl - 1
     s.hold = Lane.mean(s.hold, held_us)
@@ -183,7 +183,7 @@ function Lane.expire(L, c)
     for d = 1, 4 do
         s.led[4][d] = s.led[4][d] + c[d]
         s.hel[d] = s.hel[d] - c[d]
-        if s.hel[d] == 0 then s.pen[d] = 0 end
+        if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
     end
     s.fl = s.fl - 1
 end
@@ -210,6 +210,7 @@ function Lane.correct(L, t, d, remaining, granularity)
         s.lev[d] = s.lev[d] + off
         s.cor[d] = s.cor[d] + off
         s.pen[d] = s.pen[d] - off
+        if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
     elseif theirs - granularity / 2 > upper and s.blk[d] <= now and s.blk[5] <= now then
         off = theirs - upper
         local level = s.lev[d] + off
