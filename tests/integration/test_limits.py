@@ -261,7 +261,7 @@ async def test_a_limit_that_one_call_fits_always_lets_it_through(
         store_url,
         budget=tight,
         lane=(speech, limits) if limit == "lane" else None,
-        minute_s=0.4,
+        minute_s=0.25,
     ) as here:
         for _ in range(3):
             answer = await here.alice.say(speech, 100)
