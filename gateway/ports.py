@@ -8,6 +8,7 @@ from gateway.domain.admission import Expectation, Settlement, TicketRequest, Ver
 from gateway.domain.facts import CallRecord
 from gateway.domain.limits import Headroom
 from gateway.domain.topology import Provider, Topology
+from gateway.domain.value import value
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Header fields in their order, names as they came."""
@@ -25,7 +26,7 @@ class Clock(Protocol):
         """Seconds since the epoch, for stamps and calendars."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamRequest:
     """One HTTP request to send to a provider.
 

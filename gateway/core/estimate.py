@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from gateway.domain.call import CallFacts
 from gateway.domain.usage import Usage
+from gateway.domain.value import value
 
 PRIOR_BYTES_PER_TOKEN = 3.6
 """English and code mixed, JSON punctuation included; replaced after the first answer."""
@@ -32,7 +33,7 @@ MAX_SUBJECTS = 10_000
 MAX_PREFIXES = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Estimate:
     """Expected use of one call, in tokens.
 

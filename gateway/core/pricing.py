@@ -1,9 +1,9 @@
 """From the tokens of a call to its price."""
 
-from dataclasses import dataclass
 from datetime import date
 
 from gateway.domain.usage import Usage
+from gateway.domain.value import value
 
 from .list_prices import LIST_PRICES
 from .price_table import PriceTable
@@ -12,7 +12,7 @@ _TOKENS = 1_000_000  # rates are per million
 _PERMILLE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cost:
     """What a call costs.
 

@@ -6,9 +6,10 @@ from typing import TypeAlias
 from .call import Priority
 from .limits import Dimension, ScopeKind
 from .outcome import Refusal
+from .value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Charge:
     """What one call takes, estimated before it and actual after it.
 
@@ -32,7 +33,7 @@ class Charge:
     cost_microusd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TicketRequest:
     """One call at the door of a lane.
 
@@ -94,7 +95,7 @@ class Expectation:
     ahead: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """The ticket holds a reservation; `settle` must be called exactly once."""
 
@@ -107,7 +108,7 @@ class Admitted:
 Verdict: TypeAlias = Admitted | Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settlement:
     """The actual use of an admitted ticket.
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .value import value
+
 
 class Dialect(StrEnum):
     """A wire format."""
@@ -35,7 +37,7 @@ class Endpoint(StrEnum):
     """A path without a codec: authenticated, counted, forwarded, never retried."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matched:
     """What a dialect makes of a method and a path.
 
@@ -58,7 +60,7 @@ class PromptPrefix:
     prompt_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallFacts:
     """What the gateway needs to know of a request body, extracted without changing it.
 

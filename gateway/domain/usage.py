@@ -1,9 +1,9 @@
 """Tokens used by one call, normalised over the dialects."""
 
-from dataclasses import dataclass
+from .value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Token counts of one call.
 

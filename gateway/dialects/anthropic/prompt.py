@@ -6,12 +6,12 @@ of the count and to guess its tokens.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
 
 from gateway.domain.call import PromptPrefix
+from gateway.domain.value import value
 
 IMAGE_TOKENS = 1_600
 """One image: the figure for about 1.15 megapixels; smaller ones cost less. Our assumption."""
@@ -35,7 +35,7 @@ _ATTRIBUTION = re.compile(rb'x-anthropic-billing-header:[^"\\]*')
 """Claude Code's first system block (facts A9): differs between calls that share a cache."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Section:
     """A part of a prompt, after which it may be cut.
 
