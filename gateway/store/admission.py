@@ -118,8 +118,8 @@ class RedisAdmission:
 
     @property
     def store_up(self) -> bool:
-        """Whether the store answered the last call."""
-        return not self._batches.lost
+        """Whether the store answered the last call, and somebody is there to make the next."""
+        return not self._batches.lost and not any(task.done() for task in self._tasks)
 
     async def start(self) -> None:
         """Begin to send, to listen and to beat."""
@@ -322,19 +322,33 @@ class RedisAdmission:
             waiting = self._waiting.get(cast("str", event[1]))
             if waiting is None:
                 continue  # it was cancelled; the cancellation gives back what was granted
-            match event[0]:
-                case "g":
-                    waiting.answer(messages.admitted(event))
-                case "r":
-                    waiting.answer(messages.refused(event))
-                case "w":
-                    waiting.heard = True
-                    expectation, left_s = messages.expected(event)
-                    waiting.arm(left_s, self._overdue)
-                    if waiting.told is not None:
-                        waiting.told(expectation)
-                case _:
-                    self._arrive_again(waiting)
+            try:
+                self._heed(waiting, event)
+            except (ValueError, TypeError):  # one odd event must not end the task that reads all
+                _log.exception("cannot read what the store says of a ticket: %r", event)
+                waiting.answer(_FAULT)
+                self._batches.put(messages.cancel(waiting.request.ticket), LAST)
+
+    def _heed(self, waiting: Waiting, event: Event) -> None:
+        """Act on what the store says of a ticket.
+
+        Raises:
+            ValueError: It makes no sense (another version of the gateway said it).
+            TypeError: As above.
+        """
+        match event[0]:
+            case "g":
+                waiting.answer(messages.admitted(event))
+            case "r":
+                waiting.answer(messages.refused(event))
+            case "w":
+                waiting.heard = True
+                expectation, left_s = messages.expected(event)
+                waiting.arm(left_s, self._overdue)
+                if waiting.told is not None:
+                    waiting.told(expectation)
+            case _:
+                self._arrive_again(waiting)
 
     def _arrive_again(self, waiting: Waiting) -> None:
         left_s = waiting.deadline_s - self._clock.monotonic()

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from gateway.domain.admission import Admitted, Charge, Settlement
@@ -369,6 +370,22 @@ async def test_a_script_that_fails_refuses_its_batch_and_harms_nobody_else(
     assert verdict.reason is Reason.INTERNAL
     assert "admission script failed" in caplog.text
     assert isinstance(await admission.admit(request("b")), Admitted)
+
+
+async def test_an_event_that_makes_no_sense_refuses_its_call_and_nobody_else(
+    admission: RedisAdmission, store: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    await admission.admit(request("a"))
+    call = asyncio.ensure_future(admission.admit(request("b")))
+    await waiting(admission, 1)
+    event = ["r", "b", "no such reason", "lane", LANE, "rpm", 0, 0, 0]
+    await store.rpush(f"{ROOT}:out:r1", msgspec.msgpack.encode([event]))
+    verdict = await call
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason is Reason.INTERNAL
+    assert "no such reason" in caplog.text
+    await waiting(admission, 0)
+    assert admission.store_up
 
 
 async def test_configuration_is_sent_again_before_it_expires(store: Client) -> None:
