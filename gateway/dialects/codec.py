@@ -28,12 +28,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model an agent may use, for the model list."""
+    """A model an agent may use, for the model list.
+
+    Attributes:
+        told: The entry as its provider wrote it, passed on as it is; empty where the gateway has
+            to make one up, from a configured name.
+    """
 
     model: str
     display_name: str
     created_s: int
     owner: str
+    told: bytes = b""
 
 
 class Tap(Protocol):

@@ -22,7 +22,7 @@ class _Model(msgspec.Struct):
 
 
 class _List(msgspec.Struct):
-    data: list[_Model]
+    data: list[msgspec.Raw]
     has_more: bool
     first_id: str | None
     last_id: str | None
@@ -35,41 +35,45 @@ class _Told(msgspec.Struct):
 
 
 class _ToldList(msgspec.Struct):
-    data: list[_Told]
+    data: list[msgspec.Raw]
 
 
-_TOLD = msgspec.json.Decoder(_ToldList)
+_LIST = msgspec.json.Decoder(_ToldList)
+_TOLD = msgspec.json.Decoder(_Told)
 
 
 def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
     """All models on one page; or the one that the path names."""
-    models = [_model(entry) for entry in entries]
+    known = list(entries)
     wanted = path.removeprefix(ROOT).strip("/")
     if not wanted:
-        ids = [model.id for model in models]
-        page = _List(models, False, ids[0] if ids else None, ids[-1] if ids else None)
+        first, last = (known[0].model, known[-1].model) if known else (None, None)
+        page = _List([msgspec.Raw(_model(entry)) for entry in known], False, first, last)
         return Reply(200, _JSON, msgspec.json.encode(page))
-    for model in models:
-        if model.id == wanted:
-            return Reply(200, _JSON, msgspec.json.encode(model))
+    for entry in known:
+        if entry.model == wanted:
+            return Reply(200, _JSON, _model(entry))
     return Reply(404, _JSON, error_body("not_found_error", f"model: {wanted}", None, ""))
 
 
 def parse_models(body: bytes) -> tuple[ModelEntry, ...]:
     """The entries of Anthropic's own list; empty for what is not one."""
     try:
-        told = _TOLD.decode(body).data
+        told = [(_TOLD.decode(raw), bytes(raw)) for raw in _LIST.decode(body).data]
     except (ValueError, RecursionError):
         return ()
     return tuple(
-        ModelEntry(one.id, one.display_name or one.id, _seconds(one.created_at), "anthropic")
-        for one in told
+        ModelEntry(one.id, one.display_name or one.id, _seconds(one.created_at), "anthropic", raw)
+        for one, raw in told
     )
 
 
-def _model(entry: ModelEntry) -> _Model:
+def _model(entry: ModelEntry) -> bytes:
+    if entry.told:
+        return entry.told
     created = datetime.fromtimestamp(min(max(0, entry.created_s), _LAST_SECOND), UTC)
-    return _Model(entry.model, entry.display_name, created.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    stamp = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return msgspec.json.encode(_Model(entry.model, entry.display_name, stamp))
 
 
 def _seconds(created_at: str | None) -> int:

@@ -1,7 +1,6 @@
 """The model list in Gemini's shape."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -21,7 +20,7 @@ class _Listed(msgspec.Struct):
 
 
 class _List(msgspec.Struct):
-    models: list[_Listed] = []
+    models: list[msgspec.Raw] = []
 
 
 def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
@@ -29,32 +28,36 @@ def list_models(entries: Iterable[ModelEntry], path: str) -> Reply:
     found = match("GET", path)
     wanted = None if found is None else found.model
     if wanted is None:
-        models = [_described(entry) for entry in entries]
+        models = [msgspec.Raw(_described(entry)) for entry in entries]
         return Reply(200, (JSON_TYPE,), msgspec.json.encode({"models": models}))
     for entry in entries:
         if entry.model.removeprefix(_PREFIX) == wanted:
-            return Reply(200, (JSON_TYPE,), msgspec.json.encode(_described(entry)))
+            return Reply(200, (JSON_TYPE,), _described(entry))
     return not_found(f"{_PREFIX}{wanted[:200]} is not found, or this agent may not use it.")
 
 
-def _described(entry: ModelEntry) -> dict[str, Any]:
+def _described(entry: ModelEntry) -> bytes:
+    if entry.told:
+        return entry.told
     model = entry.model.removeprefix(_PREFIX)
-    return {
+    made_up = {
         "name": model if model.startswith("tunedModels/") else _PREFIX + model,
         "displayName": entry.display_name or model,
         "supportedGenerationMethods": _EMBEDS if "embedding" in model else _GENERATES,
     }
+    return msgspec.json.encode(made_up)
 
 
 def parse_models(body: bytes) -> tuple[ModelEntry, ...]:
     """The entries of the provider's own list, without `models/`; empty for what is not one."""
     try:
-        listed = msgspec.json.decode(body, type=_List).models
+        told = msgspec.json.decode(body, type=_List).models
+        listed = [(msgspec.json.decode(raw, type=_Listed), bytes(raw)) for raw in told]
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return ()
     found = []
-    for each in listed:
+    for each, raw in listed:
         model = each.name.removeprefix(_PREFIX)
         if model:
-            found.append(ModelEntry(model, each.display_name or model, 0, "google"))
+            found.append(ModelEntry(model, each.display_name or model, 0, "google", raw))
     return tuple(found)

@@ -69,7 +69,8 @@ def test_what_is_written_is_read_back() -> None:
     ],
 )
 def test_a_sparse_entry_is_read(body: bytes, created_s: int) -> None:
-    assert models.parse_models(body) == (ModelEntry("a", "a", created_s, "anthropic"),)
+    told = body.removeprefix(b'{"data":[').removesuffix(b"]}")
+    assert models.parse_models(body) == (ModelEntry("a", "a", created_s, "anthropic", told),)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"data":3}', b'{"data":[{}]}', b"\xff"])

@@ -53,7 +53,8 @@ def test_the_list_is_read_as_it_is_written() -> None:
 
 def test_a_bare_entry_is_enough() -> None:
     found = CODEC.parse_models(b'{"object":"list","data":[{"id":"m","max_model_len":8192}]}')
-    assert found == (ModelEntry("m", "m", 0, "openai"),)
+    told = b'{"id":"m","max_model_len":8192}'
+    assert found == (ModelEntry("m", "m", 0, "openai", told),)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"data":[{}]}', b'{"models":[]}', b"\xff"])
