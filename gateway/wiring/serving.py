@@ -56,7 +56,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         if workers > 1:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-metrics-"))
             export("PROMETHEUS_MULTIPROC_DIR", directory)
-        config = server_config(WorkerPlan(settings, url, directory), settings)
+        config = server_config(WorkerPlan(settings, url, directory, own_process=True), settings)
         base_url = _base_url(listener)
         stack.enter_context(_quiet_signals())
         stack.enter_context(_when_ready(base_url, announce))

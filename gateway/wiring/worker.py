@@ -22,6 +22,7 @@ from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream.transport import HttpUpstream
 
+from . import memory
 from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
@@ -38,11 +39,13 @@ class WorkerPlan:
     Attributes:
         store_url: The store, configured or embedded.
         multiprocess_dir: Where the workers of a group join their metrics; `None` if alone.
+        own_process: The worker has its process to itself, and may tune it.
     """
 
     settings: Settings
     store_url: str
     multiprocess_dir: str | None = None
+    own_process: bool = False
 
     def __call__(self) -> Door:
         """The application, built when the server starts it (an ASGI factory)."""
@@ -106,6 +109,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         async def can_admit() -> str | None:
             return None if admission.store_up else "the store does not answer"
 
+        if plan.own_process:
+            memory.settle()
         yield House(pipeline, pages(metrics, can_admit))
 
 

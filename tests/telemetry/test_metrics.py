@@ -134,7 +134,9 @@ async def test_the_access_log_has_one_json_line_for_each_call() -> None:
     log = AccessLog(stream, Clock())
     log.call_finished(RECORD)
     log.call_finished(replace(RECORD, request_id="req_2"))
-    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not stream.getvalue():  # noqa: ASYNC110 - written by a timer, together
+            await asyncio.sleep(0.01)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["request_id"] for line in lines] == ["req_1", "req_2"]
     assert lines[0]["time"].startswith("2026-11-24T19:37:50.5")
