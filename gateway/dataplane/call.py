@@ -1,21 +1,24 @@
 """One call while it runs: what was decided for it, what has happened to it, what is recorded."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from gateway.core.estimate import Estimate
 from gateway.dialects.codec import Codec
-from gateway.domain.admission import TicketRequest
+from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
+from gateway.domain.explanation import Attempt
 from gateway.domain.facts import CallRecord
 from gateway.domain.outcome import Fault, Reason
 from gateway.domain.topology import Agent
 from gateway.domain.usage import Usage
 from gateway.domain.value import value
-from gateway.ports import Headers, UpstreamRequest
+from gateway.ports import Clock, Headers, UpstreamRequest
 
 from .asgi import Arrival
 from .respond import Responder
 from .target import Target
+from .waits import Waits
 
 NO_USAGE = Usage()
 
@@ -47,6 +50,7 @@ class Call:
     request_id: str
     request: Arrival
     responder: Responder
+    clock: Clock
     accepted_at: float
     codec: Codec | None = None
     matched: Matched = Matched(Endpoint.PASSTHROUGH)  # noqa: RUF009 - frozen
@@ -67,11 +71,22 @@ class Call:
     target: Target | None = None
     queued: bool = False
     wait_s: float = 0.0
+    waiting_since: float = 0.0
+    waits: Waits | None = None
+    """Made when the call first has to wait."""
     sent_at: float = 0.0
     upstream_s: float = 0.0
     first_byte_s: float | None = None
     upstream_request_id: str = ""
     attempts: int = 0
+    earlier: tuple[Attempt, ...] = ()
+    """Attempts that were repeated."""
+    upstream_status: int = 0
+    """Of the present attempt, like the next three; 0 until the provider has answered."""
+    upstream_at: float = 0.0
+    """`upstream_s` when it began."""
+    verdict: str = ""
+    code: str = ""
     event_stream: bool = False
     """What the client is getting is a server-sent event stream."""
     usage: Usage = NO_USAGE
@@ -79,8 +94,35 @@ class Call:
     priced: bool = True
     cut: bool = False
     reason: Reason | None = None
+    message: str = ""
+    retry_after_s: float | None = None
     fault: Fault | None = None
     gone: bool = False
+
+    def expect(self, expectation: Expectation) -> None:
+        """Admission says how the wait stands."""
+        if self.waits is None:
+            self.waits = Waits()
+        began_s = self.waiting_since - self.accepted_at
+        self.waits.tell(expectation, began_s, self.clock.monotonic() - self.accepted_at)
+
+    def next_attempt(self) -> None:
+        """An attempt begins; the one before it, if any, is repeated."""
+        if self.attempts:
+            self.earlier += (self._attempt(),)
+            self.upstream_status, self.verdict, self.code = 0, "", ""
+            self.upstream_request_id = ""
+        self.attempts += 1
+        self.upstream_at = self.upstream_s
+
+    def _attempt(self) -> Attempt:
+        return Attempt(
+            self.upstream_status,
+            self.upstream_s - self.upstream_at,
+            self.upstream_request_id,
+            self.verdict,
+            self.code,
+        )
 
     def own_headers(self) -> Headers:
         """The `x-gateway-*` fields of a response."""
@@ -95,6 +137,14 @@ class Call:
         if self.reason is not None:
             out.append((b"x-gateway-reason", self.reason.value.encode()))
         return out
+
+    def eta(self) -> Headers:
+        """How long the client will still have to wait, in whole seconds, if that is known."""
+        left_s = self.retry_after_s
+        if left_s is None and self.waits is not None and self.waits.expected is not None:
+            expectation, at_s = self.waits.expected
+            left_s = expectation.wait_s - (self.clock.monotonic() - self.accepted_at - at_s)
+        return [] if left_s is None else [(b"x-gateway-eta", b"%d" % max(0, ceil(left_s)))]
 
     def record(self, now: float) -> CallRecord:
         """What observers are told."""
@@ -128,6 +178,12 @@ class Call:
             attempts=self.attempts,
             cut=self.cut,
             path=self.path,
+            waits=() if self.waits is None else self.waits.all(),
+            earlier=self.earlier,
+            last=self._attempt() if self.attempts else None,
+            message=self.message,
+            retry_after_s=self.retry_after_s,
+            max_wait_s=self.max_wait_s,
         )
 
 

@@ -90,6 +90,7 @@ class Exchange:
         answer = self._plan.codec.classify(
             response.status, response.headers, plain, self._parts.clock.wall()
         )
+        call.verdict, call.code = answer.verdict.value, answer.code
         if answer.verdict is ProviderVerdict.RATE_LIMITED:
             self._block(answer)
             return False
@@ -142,10 +143,15 @@ async def dispatch(
     Raises:
         UpstreamFailure: No answer came; nothing is charged if nothing was sent.
     """
-    call.attempts += 1
+    call.next_attempt()
     call.sent_at = parts.clock.monotonic()
     reservation.sent()
-    response = await parts.upstream.send(plan.target.provider, request)
+    try:
+        response = await parts.upstream.send(plan.target.provider, request)
+    except BaseException:
+        call.upstream_s += parts.clock.monotonic() - call.sent_at
+        raise
+    call.upstream_status = response.status
     for name in _REQUEST_ID_FIELDS:
         if value := value_of(response.headers, name):
             call.upstream_request_id = value.decode("latin-1")

@@ -17,14 +17,15 @@ _CLOSE = (b"connection", b"close")
 
 async def refuse(call: Call, refusal: Refusal) -> None:
     """Answer with a refusal of the gateway's own."""
-    call.reason = refusal.reason
+    call.reason, call.message = refusal.reason, refusal.message
+    call.retry_after_s = refusal.retry_after_s
     call.fault = refusal.disposition.fault
     codec = call.codec or CODECS[Dialect.OPENAI]
     if call.responder.started:
         await _break_off(call, codec, refusal)
         return
     reply = codec.refuse(call.matched, refusal, call.request_id)
-    headers = call.own_headers()
+    headers = call.own_headers() + call.eta()
     if refusal.reason in {Reason.TOO_LARGE, Reason.UPGRADE_REFUSED} or call.body_unread:
         headers.append(_CLOSE)  # the rest of the body is on its way and will not be read
     await call.responder.whole(reply, headers)
@@ -33,6 +34,7 @@ async def refuse(call: Call, refusal: Refusal) -> None:
 async def fail(call: Call, failure: UpstreamFailure) -> None:
     """Answer a call whose provider did not."""
     call.cut = call.responder.started
+    call.verdict = failure.reason.value
     await refuse(call, Refusal(failure.reason, _MESSAGES[failure.reason]))
 
 

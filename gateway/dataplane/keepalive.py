@@ -8,6 +8,7 @@ nor hide a provider that has died.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.ports import Headers
 
@@ -20,8 +21,14 @@ class KeepAlive:
     __slots__ = ("_bytes", "_head", "_hold_s", "_interval_s", "_responder", "_task", "_timer")
 
     def __init__(
-        self, responder: Responder, head: Headers, ping: bytes, hold_s: float, interval_s: float
+        self,
+        responder: Responder,
+        head: Callable[[], Headers],
+        ping: bytes,
+        hold_s: float,
+        interval_s: float,
     ) -> None:
+        """`head`: made only if it is needed, with what is known then."""
         self._responder = responder
         self._head = head
         self._bytes = ping
@@ -55,7 +62,7 @@ class KeepAlive:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        await self._responder.start(200, self._head)
+        await self._responder.start(200, self._head())
         loop = asyncio.get_running_loop()
         while True:
             await self._responder.chunk(self._bytes)

@@ -50,6 +50,7 @@ class Pipeline:
             request_id=next(parts.request_ids),
             request=arrival(scope),
             responder=Responder(send),
+            clock=parts.clock,
             accepted_at=parts.clock.monotonic(),
         )
         self.in_flight += 1

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from gateway.core import charging
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
-from gateway.ports import Admission
+from gateway.ports import Admission, Told
 
 
 class Reservation:
@@ -36,13 +36,17 @@ class Reservation:
             self._held = False
             self._admission.settle(Settlement(self.ticket.ticket, self.ticket.lane, self._outcome))
 
-    async def take(self) -> Verdict:
-        """Wait for a turn; for the first time, or again after the provider's own rate limit."""
+    async def take(self, told: Told | None = None) -> Verdict:
+        """Wait for a turn; for the first time, or again after the provider's own rate limit.
+
+        Args:
+            told: Hears what the call can expect while it waits.
+        """
         if self._held:
             self._held = False
-            verdict = await self._admission.requeue(self.ticket)
+            verdict = await self._admission.requeue(self.ticket, told)
         else:
-            verdict = await self._admission.admit(self.ticket)
+            verdict = await self._admission.admit(self.ticket, told)
         self._held = isinstance(verdict, Admitted)
         self._outcome = charging.NOTHING
         return verdict

@@ -1,6 +1,7 @@
 """What is told to observers (metrics, access log): one frozen record per finished call."""
 
 from .call import Dialect, Endpoint, Priority
+from .explanation import Attempt, Wait
 from .outcome import Fault, Reason
 from .usage import Usage
 from .value import value
@@ -23,6 +24,12 @@ class CallRecord:
         cost_microusd: Cost at list price.
         priced: False when the model has no known price and the stated default was used.
         attempts: Attempts made upstream.
+        waits: What it waited for, by cause.
+        earlier: Attempts before the last one, which were repeated.
+        last: The last attempt; `None` if nothing was sent.
+        message: What the client was told with `reason`.
+        retry_after_s: When it was told to come back, if it was.
+        max_wait_s: How long it was ready to wait.
         cut: The answer did not reach its end (by either side).
     """
 
@@ -53,3 +60,9 @@ class CallRecord:
     attempts: int
     cut: bool
     path: str
+    waits: tuple[Wait, ...] = ()
+    earlier: tuple[Attempt, ...] = ()
+    last: Attempt | None = None
+    message: str = ""
+    retry_after_s: float | None = None
+    max_wait_s: float = 0.0

@@ -1,0 +1,117 @@
+"""Why a call went as it did: what `gateway why` tells. No content, no credentials."""
+
+from dataclasses import field
+from enum import StrEnum
+
+from .limits import Dimension, ScopeKind
+from .usage import Usage
+from .value import value
+
+
+@value
+class Wait:
+    """A time for which one limit kept a call back.
+
+    Attributes:
+        scope: Whose limit: the lane's, the agent's own or its team's.
+        name: Its name.
+        dimension: Which of its limits.
+        from_s: When it began, in seconds after the call was accepted.
+        for_s: How long it lasted.
+        position: The call's place in the queue at the beginning; 1 is next.
+        predicted_s: How long it was expected to last then.
+        ahead: Agents whose calls were before it, in the order in which they were seen there.
+    """
+
+    scope: ScopeKind
+    name: str
+    dimension: Dimension
+    from_s: float
+    for_s: float
+    position: int
+    predicted_s: float
+    ahead: tuple[str, ...] = ()
+
+
+@value
+class Attempt:
+    """One try at the provider.
+
+    Attributes:
+        status: What the provider answered; 0 if it did not.
+        duration_s: From sending to the end of the answer.
+        request_id: The provider's own id of it; empty if it gave none.
+        verdict: What the answer meant (`ProviderVerdict`), or why there was none (`Reason`).
+        code: The provider's own word for its error; empty if it gave none.
+    """
+
+    status: int
+    duration_s: float
+    request_id: str = ""
+    verdict: str = ""
+    code: str = ""
+
+
+class Outcome(StrEnum):
+    """How a call ended, in one word."""
+
+    ANSWERED = "answered"
+    """The provider's answer was delivered whole."""
+    REFUSED = "refused"
+    """The gateway said no before anything was sent."""
+    FAILED = "failed"
+    """Something was wrong at the provider or in the gateway, or the provider said no."""
+    CUT = "cut"
+    """The answer had begun and did not reach its end."""
+    LEFT = "left"
+    """The client went away."""
+
+
+@value
+class Explanation:
+    """One finished call, explained.
+
+    Attributes:
+        at_s: When it was accepted, in seconds since the epoch.
+        agent: Empty if nobody was recognised.
+        fault: Whose fault an unsuccessful call was (`Fault`); empty for a success.
+        reason: The gateway's word for its own answer (`Reason`); empty if the provider answered.
+        message: What the client was told with it.
+        retry_after_s: When it was told to come back, if it was.
+        max_wait_s: How long it was ready to wait.
+        waits: By cause, in order.
+        attempts: In order.
+        usage: What was used, as far as is known; `None` if nothing was sent.
+    """
+
+    request_id: str
+    at_s: float
+    outcome: Outcome
+    status: int
+    agent: str = ""
+    team: str | None = None
+    dialect: str = ""
+    endpoint: str = ""
+    provider: str = ""
+    lane: str = ""
+    model: str = ""
+    priority: str = ""
+    stream: bool = False
+    fault: str = ""
+    reason: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+    cut: bool = False
+    max_wait_s: float = 0.0
+    wait_s: float = 0.0
+    upstream_s: float = 0.0
+    first_byte_s: float | None = None
+    total_s: float = 0.0
+    overhead_s: float = 0.0
+    waits: tuple[Wait, ...] = field(default=())
+    attempts: tuple[Attempt, ...] = field(default=())
+    estimated_input_tokens: int = 0
+    estimated_output_tokens: int = 0
+    usage: Usage | None = None
+    cost_microusd: int = 0
+    priced: bool = True
