@@ -16,6 +16,7 @@ cells replaces only these. If matplotlib is there, docs/fleet.png shows them.
 import argparse
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no process is left behind
     results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
     print(_line(_HEADINGS), flush=True)
     for cell in _cells(options):

@@ -20,8 +20,9 @@ from tests.bench.fleet_client import Answer, Client, Target, retry_delay_s
 MODEL = "claude-sonnet-5"
 BYTES_PER_TOKEN = 4000 / 1300  # of the simulator's tokenizer for this model
 BUDGET_TPM = 16_000
-TIMEOUT_S = 600.0
-"""Of the SDKs, in provider seconds."""
+TIMEOUT_S, BACKGROUND_TIMEOUT_S = 600.0, 3600.0
+"""Read timeouts, so long without a byte, in provider seconds: the SDKs' default, and what whoever
+sends background work without streaming has to set, since nothing can keep such a call alive."""
 _AFTER_FAILURE_S = 5.0
 _TEXT = "the agent reads the file and writes down what it found before it asks again; " * 700
 
@@ -37,6 +38,7 @@ class Agent:
     output_tokens: tuple[int, int] = (300, 800)
     stream: bool = True
     pause_s: float = 0.0
+    timeout_s: float = TIMEOUT_S
     weight: float = 1.0
     budget_tpm: int | None = None
 
@@ -68,7 +70,9 @@ def fleet(count: int) -> list[Agent]:
             )
         )
     for n in range(count - 2 - normal):
-        agents.append(Agent(f"background-{n}", "background", 3, stream=False))
+        agents.append(
+            Agent(f"background-{n}", "background", 3, stream=False, timeout_s=BACKGROUND_TIMEOUT_S)
+        )
     return agents
 
 
@@ -165,8 +169,7 @@ async def _call(client: Client, agent: Agent, call: Call, scale: float, random: 
     for retry in range(3):  # the SDK's max_retries is 2
         answer = Answer(0)
         with suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(TIMEOUT_S * scale):
-                answer = await client.ask(key, call.id, retry, body)
+            answer = await client.ask(key, call.id, retry, body, agent.timeout_s * scale)
         call.status = answer.status
         call.limited += answer.status == 429
         if answer.status == 200 and not answer.broken:

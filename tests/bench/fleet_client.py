@@ -50,11 +50,14 @@ class Client:
         self.target = target
         self._line: _Line | None = None
 
-    async def ask(self, key: str, call_id: str, retry: int, body: bytes) -> Answer:
+    async def ask(
+        self, key: str, call_id: str, retry: int, body: bytes, timeout_s: float
+    ) -> Answer:
         """Send a call and wait for the whole answer.
 
         Raises:
             ConnectionError: The connection ended first, or none was made.
+            TimeoutError: No byte came for so long.
         """
         line = self._line
         if line is None or line.closed:
@@ -68,7 +71,7 @@ class Client:
             f"x-stainless-retry-count: {retry}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         try:
-            return await line.ask(head.encode() + body)
+            return await line.ask(head.encode() + body, timeout_s)
         except (asyncio.CancelledError, TimeoutError):
             self.close()
             raise
@@ -89,14 +92,21 @@ class _Line(asyncio.Protocol):
         self._last = b""
         self._streamed = False
         self._waiting: asyncio.Future[Answer] | None = None
+        self._timeout: asyncio.Timeout | None = None
+        self._timeout_s = 0.0
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes, timeout_s: float) -> Answer:
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
         self._answer, self._last, self._streamed = Answer(0), b"", False
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return await self._waiting
+        self._timeout_s = timeout_s
+        try:
+            async with asyncio.timeout(timeout_s) as self._timeout:
+                return await self._waiting
+        finally:
+            self._timeout = None
 
     def close(self) -> None:
         self.closed = True
@@ -107,6 +117,8 @@ class _Line(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._timeout is not None and not self._timeout.expired():  # a read timeout, as in SDKs
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
         self._parser.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -21,9 +21,10 @@ from tests.bench.processes import cpu_seconds
 
 LIMITS = {"rpm": 50, "itpm": 80_000, "otpm": 16_000}
 PROVIDER_KEY = "sim-anthropic-key"
-MAX_WAIT_S = 1800.0
+MAX_WAIT_S = 3600.0
 """In provider seconds, as everything that is named here."""
 AGEING_S = 30.0
+HOLD_HEAD_S = 15.0
 TTFT_S, TOKENS_PER_S = 1.0, 50.0
 NEIGHBOUR_SHARE = 0.2
 NEIGHBOUR_CALL_TOKENS = 1_600
@@ -100,7 +101,11 @@ def configuration(
         "minute": f"{60 * scale}s",
         "state": {"url": store_url, "dir": str(state)},
         "logging": {"access_log": False, "level": "warning"},
-        "server": {"shutdown_grace": "1s"},
+        "server": {
+            "shutdown_grace": "1s",
+            "hold_head": f"{HOLD_HEAD_S * scale}s",
+            "keepalive": f"{max(0.1, HOLD_HEAD_S * scale)}s",
+        },
         "providers": {
             "claude": {"dialect": "anthropic", "base_url": simulator_url, "api_key": PROVIDER_KEY}
         },
