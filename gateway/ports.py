@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
+from gateway.domain.explanation import Explanation
 from gateway.domain.facts import CallRecord
 from gateway.domain.limits import Headroom
 from gateway.domain.topology import Provider, Topology
@@ -133,6 +134,13 @@ class Directory(Protocol):
 
     def identify(self, secret: str) -> Identity | None:
         """The owner of a gateway key, or `None`. From the local cache, without waiting."""
+
+
+class Explanations(Protocol):
+    """What is remembered of finished calls."""
+
+    async def find(self, request_id: str) -> Explanation | None:
+        """The explanation of a call that any replica finished, if it is still kept."""
 
 
 class Observer(Protocol):

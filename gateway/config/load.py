@@ -15,7 +15,7 @@ from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
 from .reading import Book, Given
-from .settings import LogSettings, ServerSettings, Settings, StateSettings
+from .settings import ExplanationSettings, LogSettings, ServerSettings, Settings, StateSettings
 from .texts import Listen
 
 DEFAULT_FILE = "gateway.yaml"
@@ -107,6 +107,7 @@ def _settings(
     state = _state(root.section(manual.STATE), folder)
     server = _server(root.section(manual.SERVER))
     logging = _logging(root.section(manual.LOGGING), folder)
+    explanations = _explanations(root.section(manual.EXPLANATIONS))
     book.faults.raise_if_any()
     return Settings(
         topology=topology,
@@ -116,6 +117,7 @@ def _settings(
         agent_keys=keys,
         server=server,
         logging=logging,
+        explanations=explanations,
         routes=routes,
         fallbacks=fallbacks,
         file=file,
@@ -168,6 +170,13 @@ def _server(given: Given) -> ServerSettings:
         passthrough_tokens=given.get(manual.PASSTHROUGH_TOKENS),
         max_own_lanes=given.get(manual.MAX_OWN_LANES),
         models_ttl_s=given.get(manual.MODELS_TTL),
+    )
+
+
+def _explanations(given: Given) -> ExplanationSettings:
+    return ExplanationSettings(
+        keep_s=given.get(manual.EXPLANATIONS_KEEP),
+        per_second=given.get(manual.EXPLANATIONS_PER_SECOND),
     )
 
 

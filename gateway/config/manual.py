@@ -13,7 +13,7 @@ from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
 from . import kinds, texts
 from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
-from .settings import LogLevel, LogSettings, ServerSettings, StateSettings
+from .settings import ExplanationSettings, LogLevel, LogSettings, ServerSettings, StateSettings
 
 NOT_YET: Final = "read and checked, but not acted on yet"
 _SERVER = ServerSettings()
@@ -141,6 +141,23 @@ LEVEL: Final = Leaf(
     LogSettings().level, "`info`",
 )  # fmt: skip
 LOGGING: Final = Section("logging", "What is logged.", (ACCESS_LOG, ACCESS_FILE, LEVEL))
+
+# explanations
+EXPLANATIONS_KEEP: Final = Leaf(
+    "keep", kinds.duration(0, 86400),
+    "How long it is remembered why a call went as it did (`gateway why`). 0 remembers nothing.",
+    ExplanationSettings().keep_s, "`1h`",
+)  # fmt: skip
+EXPLANATIONS_PER_SECOND: Final = Leaf(
+    "per_second", kinds.whole(1, 100_000),
+    "Of how many calls of one worker in a second; half of them may be calls that were simply "
+    "answered. Each takes about 1 KiB of the store's memory.",
+    ExplanationSettings().per_second, "`100`",
+)  # fmt: skip
+EXPLANATIONS: Final = Section(
+    "explanations", "What is remembered of finished calls.",
+    (EXPLANATIONS_KEEP, EXPLANATIONS_PER_SECOND),
+)  # fmt: skip
 
 # providers
 DIALECT: Final = Leaf(
@@ -359,6 +376,6 @@ FALLBACKS: Final = SeriesTable(
 
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
-    (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING, ROUTES,
-     FALLBACKS),
+    (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
+     EXPLANATIONS, ROUTES, FALLBACKS),
 )  # fmt: skip

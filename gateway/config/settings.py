@@ -85,6 +85,19 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplanationSettings:
+    """What is remembered of finished calls, for `gateway why`.
+
+    Attributes:
+        keep_s: How long; 0: nothing is.
+        per_second: Of how many calls of one worker in a second. One takes about 1 KiB.
+    """
+
+    keep_s: float = 3600.0
+    per_second: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured.
 
@@ -106,6 +119,7 @@ class Settings:
     agent_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     server: ServerSettings = ServerSettings()
     logging: LogSettings = LogSettings()
+    explanations: ExplanationSettings = ExplanationSettings()
     routes: tuple[Route, ...] = ()
     fallbacks: Mapping[str, Fallback] = field(default_factory=dict)
     file: str | None = None

@@ -63,6 +63,10 @@ def _plain(settings: Settings) -> dict[str, Plain]:
             "access_file": _text(settings.logging.access_file),
             "level": settings.logging.level.value,
         },
+        "explanations": {
+            "keep": settings.explanations.keep_s,
+            "per_second": settings.explanations.per_second,
+        },
         "routes": [_route(one) for one in settings.routes],
         "fallbacks": {name: list(one.models) for name, one in settings.fallbacks.items()},
     }

@@ -116,6 +116,13 @@ ESTIMATE_ERROR = Metric(
     "Estimated input tokens divided by actual input tokens.",
     (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0),
 )
+UNEXPLAINED = Metric(
+    "gateway_explanations_dropped_total",
+    Kind.COUNTER,
+    (),
+    "Finished calls whose explanation was not kept: more than `explanations.per_second`, or the "
+    "store was slow.",
+)
 IN_FLIGHT = Metric(
     "gateway_calls_in_flight", Kind.GAUGE, (), "Calls being served now, waiting ones included."
 )
@@ -136,6 +143,7 @@ DECLARED: tuple[Metric, ...] = (
     REFUSALS,
     CUT,
     ESTIMATE_ERROR,
+    UNEXPLAINED,
     IN_FLIGHT,
     STORE_UP,
 )

@@ -88,6 +88,7 @@ class Metrics:
         self._first_byte = self._histogram(declared.FIRST_BYTE)
         self._estimate = self._histogram(declared.ESTIMATE_ERROR)
         self._overhead = self._histogram(declared.OVERHEAD)
+        self._unexplained = self._counter(declared.UNEXPLAINED)
         self._in_flight = self._gauge(declared.IN_FLIGHT, "livesum")
         self._store_up = self._gauge(declared.STORE_UP, "livemin")
         self._agents = CappedNames(MAX_AGENTS)
@@ -123,6 +124,10 @@ class Metrics:
         self._observe_wait(lane, record)
         if record.attempts:
             self._observe_attempt(agent, team, lane, model, record)
+
+    def explanations_dropped(self, count: int) -> None:
+        """So many calls are not explained."""
+        self._unexplained.inc(count)
 
     def watch(self, in_flight: Callable[[], int], store_up: Callable[[], bool]) -> None:
         """Ask these whenever metrics are read.

@@ -18,6 +18,7 @@ from gateway.ports import Observer
 from gateway.store.admission import RedisAdmission
 from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
+from gateway.store.explanations import StoredExplanations
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream.transport import HttpUpstream
@@ -86,7 +87,16 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
         metrics = Metrics(plan.multiprocess_dir)
-        observers: list[Observer] = [metrics]
+        explanations = StoredExplanations(
+            redis,
+            ROOT,
+            clock,
+            keep_s=settings.explanations.keep_s,
+            per_second=settings.explanations.per_second,
+            dropped=metrics.explanations_dropped,
+        )
+        stack.push_async_callback(explanations.stop)
+        observers: list[Observer] = [metrics, explanations]
         if settings.logging.access_log:
             access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
             stack.callback(access_log.flush)
