@@ -3,6 +3,10 @@
 The key may come as `x-gateway-key`, `x-api-key`, `Authorization: Bearer`, `x-goog-api-key` or
 `?key=`. Claude Code's key helper sends one value in two headers (provider-facts A9), so the first
 that names an agent counts.
+
+A gateway key is taken out of the request wherever it stood. Most providers' own credential replaces
+the caller's anyway; but a provider set to `passthrough` is sent what the caller brought, and a query
+goes on as it came.
 """
 
 from collections.abc import Iterator
@@ -12,7 +16,7 @@ from gateway.domain.outcome import Reason
 from gateway.ports import Directory, Identity
 
 from .asgi import Arrival
-from .headers import GATEWAY_KEY
+from .headers import CREDENTIALS, GATEWAY_KEY
 from .refused import refused
 
 _BEARER = b"bearer "
@@ -20,16 +24,19 @@ MAX_KEY_BYTES = 512
 
 
 def presented_keys(request: Arrival) -> Iterator[bytes]:
-    """Every credential that the request carries, most specific first."""
+    """Every credential that the request carries, most specific first.
+
+    Blanks after a value are no part of it (RFC 9110, 5.5), but the parser leaves them.
+    """
     fields = request.fields
     if (value := fields.get(GATEWAY_KEY)) is not None:
-        yield value
+        yield value.strip()
     if (value := fields.get(b"x-api-key")) is not None:
-        yield value
+        yield value.strip()
     if (value := fields.get(b"authorization")) is not None and value[:7].lower() == _BEARER:
         yield value[7:].strip()
     if (value := fields.get(b"x-goog-api-key")) is not None:
-        yield value
+        yield value.strip()
     if (value := query_key(request.query)) is not None:
         yield value
 
@@ -52,7 +59,7 @@ def without_query_key(query: bytes) -> bytes:
 
 
 def identify(request: Arrival, directory: Directory) -> Identity:
-    """The agent behind the request.
+    """The agent behind the request, out of which its gateway keys are taken.
 
     Raises:
         Refused: `unauthorized`.
@@ -64,6 +71,7 @@ def identify(request: Arrival, directory: Directory) -> Identity:
         seen = True
         identity = directory.identify(key.decode("utf-8", "replace"))
         if identity is not None:
+            _take_out(request, key, directory)
             return identity
     raise refused(
         Reason.UNAUTHORIZED,
@@ -73,3 +81,29 @@ def identify(request: Arrival, directory: Directory) -> Identity:
         "Authorization: Bearer, x-goog-api-key) or in x-gateway-key. "
         "Make one with: gateway keys create NAME",
     )
+
+
+def _take_out(request: Arrival, key: bytes, directory: Directory) -> None:
+    """Leave no gateway key in what may be forwarded."""
+    request.headers = [
+        field
+        for field in request.headers
+        if field[0] not in CREDENTIALS or not _opens(_bare(field[1]), key, directory)
+    ]
+    if b"key=" in request.query:
+        request.query = b"&".join(
+            part
+            for part in request.query.split(b"&")
+            if not (part.startswith(b"key=") and _opens(query_key(part), key, directory))
+        )
+
+
+def _bare(value: bytes) -> bytes:
+    return (value[7:] if value[:7].lower() == _BEARER else value).strip()
+
+
+def _opens(value: bytes | None, key: bytes, directory: Directory) -> bool:
+    """Whether a value is the gateway key that counted, or another one."""
+    if value is None or value == key:
+        return value == key
+    return directory.identify(value.decode("utf-8", "replace")) is not None
