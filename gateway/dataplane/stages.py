@@ -51,7 +51,7 @@ def locate(call: Call, destinations: Destinations) -> Codec:
         call.path = "/" + rest
         call.raw_path = b"/" + raw_rest
         call.codec = CODECS[provider.dialect]
-        found = call.codec.match(request.method, call.path)
+        found = call.codec.match(request.method, call.path, request.query)
     else:
         pair = match(request.method, request.path, request.headers, request.query)
         found = None

@@ -92,12 +92,12 @@ class Codec(Protocol):
     def dialect(self) -> Dialect:
         """Which one."""
 
-    def match(self, method: str, path: str) -> Matched | None:
+    def match(self, method: str, path: str, query: bytes = b"") -> Matched | None:
         """What a path does, or `None` if the path belongs to another dialect.
 
         `path` starts with the version (`/v1/messages`); only the path counts, never the query
-        (Claude Code adds `?beta=true`, provider-facts A9). Unknown paths below the dialect's own
-        roots match as `Endpoint.PASSTHROUGH`.
+        (Claude Code adds `?beta=true`, provider-facts A9), except for the form of a Gemini stream.
+        Unknown paths below the dialect's own roots match as `Endpoint.PASSTHROUGH`.
         """
 
     def read(self, matched: Matched, body: bytes) -> CallFacts:
@@ -135,8 +135,20 @@ class Codec(Protocol):
         body is the error event of this endpoint's stream (provider-facts A2, B2, B10).
         """
 
+    def error_event(
+        self, matched: Matched, status: int, body: bytes, request_id: str
+    ) -> bytes | None:
+        """A provider's error as the last bytes of a stream whose head is out already.
+
+        The provider's own words, so that the client's SDK raises what it would have raised for
+        them, but for the status. `None` if the (decoded) body is no error of this dialect.
+        """
+
     def keepalive(self, matched: Matched, user_agent: str) -> bytes:
         """Bytes that keep this client alive while it waits for a stream (provider-facts B0)."""
+
+    def hurries(self, user_agent: str) -> bool:
+        """Whether this client wants the head of any answer within a minute (provider-facts B13)."""
 
     def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
         """The model list, or the one model named in the path (404 in this dialect's shape)."""

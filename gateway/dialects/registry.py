@@ -52,10 +52,10 @@ def match(
         method: Upper case.
         path: Without the query.
         headers: Names in lower case, as ASGI has them.
-        query: The query string; only a `key` in it counts, which is Gemini's way to send one.
+        query: The query string; only a `key` in it tells the dialect, Gemini's way to send one.
     """
     codec = CODECS[_dialect(method, path, headers, query)]
-    matched = codec.match(method, path)
+    matched = codec.match(method, path, query)
     return None if matched is None else (codec, matched)
 
 

@@ -45,11 +45,18 @@ class Matched:
         endpoint: What the path does.
         model: The model named in the path (Gemini), if any.
         stream: Whether the path itself asks for a stream (Gemini).
+        events: Whether the query asks for that stream as server-sent events (Gemini `alt=sse`).
     """
 
     endpoint: Endpoint
     model: str | None = None
     stream: bool = False
+    events: bool = False
+
+    @property
+    def in_array(self) -> bool:
+        """The stream is one JSON array, written element by element (provider-facts B9)."""
+        return self.stream and not self.events
 
 
 @dataclass(frozen=True, slots=True)

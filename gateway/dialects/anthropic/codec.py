@@ -26,7 +26,7 @@ class AnthropicCodec:
 
     dialect = Dialect.ANTHROPIC
 
-    def match(self, method: str, path: str) -> Matched | None:
+    def match(self, method: str, path: str, query: bytes = b"") -> Matched | None:
         """What a path does (provider-facts A1); the API's only version is `/v1/`."""
         if method == "POST" and (known := _POSTED.get(path)) is not None:
             return known
@@ -76,9 +76,19 @@ class AnthropicCodec:
         """A refusal in Anthropic's error shape, or as the error event of a stream."""
         return errors.refuse(refusal, request_id, as_stream=as_stream)
 
+    def error_event(
+        self, matched: Matched, status: int, body: bytes, request_id: str
+    ) -> bytes | None:
+        """Anthropic's own error as the event that ends a stream."""
+        return errors.event_of(body)
+
     def keepalive(self, matched: Matched, user_agent: str) -> bytes:
         """A ping event: the same for all clients."""
         return streams.PING
+
+    def hurries(self, user_agent: str) -> bool:
+        """No: Claude Code waits 300 s and the SDKs 600 s (provider-facts A2, A9)."""
+        return False
 
     def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
         """The model list, or one model."""

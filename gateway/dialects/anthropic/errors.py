@@ -7,7 +7,7 @@ import msgspec
 from gateway.dialects import sse
 from gateway.dialects.codec import RawHeaders, Reply
 from gateway.domain.limits import Dimension
-from gateway.domain.outcome import ProviderVerdict, Reason, Refusal, UpstreamAnswer
+from gateway.domain.outcome import ProviderVerdict, Refusal, UpstreamAnswer
 
 from .headers import headroom, retry_after_s, value_of
 
@@ -36,7 +36,6 @@ _TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_BUDGETS = frozenset({Reason.AGENT_BUDGET, Reason.TEAM_BUDGET})
 
 
 class _Details(msgspec.Struct):
@@ -130,6 +129,16 @@ def refuse(refusal: Refusal, request_id: str, *, as_stream: bool) -> Reply:
     )
 
 
+def event_of(error_body: bytes) -> bytes | None:
+    """An error of the provider as an event, in its own words; `None` if it is no error of it."""
+    if not _parse(error_body).type:
+        return None
+    try:
+        return sse.encode(msgspec.json.format(error_body, indent=-1), event="error")
+    except msgspec.DecodeError:
+        return None
+
+
 def error_type(status: int) -> str:
     """Anthropic's name for an HTTP status."""
     return _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
@@ -139,10 +148,11 @@ def _stream_type(refusal: Refusal) -> str:
     """The type inside a stream, whose 200 is already out.
 
     Claude Code tries again after an `overloaded_error` that comes before any content, and gives
-    up after a `rate_limit_error` (facts A2). An agent's own budget is not worth trying again.
+    up after a `rate_limit_error` (facts A2), though it tries again after the status 429. So what
+    may be tried again is an overload here, whosever limit it was, and only a final no is a limit.
     """
     disposition = refusal.disposition
-    if disposition.status == 429 and not disposition.final and refusal.reason not in _BUDGETS:
+    if disposition.status == 429 and not disposition.final:
         return "overloaded_error"
     return error_type(disposition.status)
 

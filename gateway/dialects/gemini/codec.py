@@ -13,6 +13,7 @@ from .headers import headroom
 
 KEEPALIVE = b"\r\n\r\n"
 """Blank lines are all that every Gemini client survives (provider-facts B0)."""
+_CLI = "GeminiCLI/"
 
 
 class GeminiCodec:
@@ -20,9 +21,9 @@ class GeminiCodec:
 
     dialect = Dialect.GEMINI
 
-    def match(self, method: str, path: str) -> Matched | None:
+    def match(self, method: str, path: str, query: bytes = b"") -> Matched | None:
         """See `paths.match`."""
-        return paths.match(method, path)
+        return paths.match(method, path, query)
 
     def read(self, matched: Matched, body: bytes) -> CallFacts:
         """See `requests.read`.
@@ -69,12 +70,24 @@ class GeminiCodec:
         *,
         as_stream: bool = False,
     ) -> Reply:
-        """See `errors.refuse`."""
-        return errors.refuse(refusal, as_stream=as_stream)
+        """See `errors.refuse` and `errors.event_of`."""
+        if as_stream:
+            return Reply(200, (), errors.event_of(refusal, in_array=matched.in_array))
+        return errors.refuse(refusal)
+
+    def error_event(
+        self, matched: Matched, status: int, body: bytes, request_id: str
+    ) -> bytes | None:
+        """Google's own error as the event, or the element, that ends a stream."""
+        return errors.event_of_provider(status, body, in_array=matched.in_array)
 
     def keepalive(self, matched: Matched, user_agent: str) -> bytes:
-        """Blank lines, for every client."""
+        """Blank lines, for every client, and between the elements of an array."""
         return KEEPALIVE
+
+    def hurries(self, user_agent: str) -> bool:
+        """Gemini CLI wants a head within 60 s (provider-facts B13)."""
+        return user_agent.startswith(_CLI)
 
     def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
         """See `models.list_models`."""

@@ -4,11 +4,13 @@
 waiting helps, and a `QuotaFailure` where it does not.
 """
 
+from collections.abc import Mapping
 from math import ceil
 
 import msgspec
 
 from gateway.dialects.codec import Reply
+from gateway.dialects.decoding import UNREADABLE
 from gateway.domain.outcome import Refusal
 
 JSON_TYPE = (b"content-type", b"application/json; charset=UTF-8")
@@ -36,17 +38,42 @@ STATUS_NAMES = {
 """google.rpc.Code names by HTTP status; those without a counterpart take the nearest."""
 
 
-def refuse(refusal: Refusal, *, as_stream: bool) -> Reply:
+def refuse(refusal: Refusal) -> Reply:
     """A refusal of the gateway's own, as the official SDKs and Gemini CLI read it.
 
     The time to wait is told three times, since each client reads another place: `RetryInfo` and
     the text for Gemini CLI (provider-facts B13), `Retry-After` for the Interactions client (B11).
     """
-    error = _error_object(refusal)
-    if as_stream:
-        # The code must be a number, or the SDK dies of a TypeError instead (provider-facts B10).
-        return Reply(200, (), b"data: " + msgspec.json.encode({"error": error}) + b"\r\n\r\n")
-    return Reply(refusal.disposition.status, _headers(refusal), _body(error))
+    return Reply(refusal.disposition.status, _headers(refusal), _body(_error_object(refusal)))
+
+
+def event_of(refusal: Refusal, *, in_array: bool) -> bytes:
+    """The same at the end of a stream whose head is out: an event, or an array with one element."""
+    return _ending(_error_object(refusal), in_array=in_array)
+
+
+def event_of_provider(status: int, body: bytes, *, in_array: bool) -> bytes | None:
+    """An error of the provider there, in its own words; `None` if it is no error of it.
+
+    Errors of streams may come inside an array, whatever was asked for (provider-facts B11).
+    """
+    try:
+        found = msgspec.json.decode(body)
+    except UNREADABLE:
+        return None
+    if isinstance(found, list) and found:
+        found = found[0]
+    error = found.get("error") if isinstance(found, dict) else None
+    if not isinstance(error, dict):
+        return None
+    # The code must be a number, or the SDK dies of a TypeError instead (provider-facts B10).
+    code = error.get("code")
+    return _ending({**error, "code": code if isinstance(code, int) else status}, in_array=in_array)
+
+
+def _ending(error: Mapping[str, object], *, in_array: bool) -> bytes:
+    text = msgspec.json.encode({"error": error})
+    return b"[" + text + b"]" if in_array else b"data: " + text + b"\r\n\r\n"
 
 
 def _error_object(refusal: Refusal) -> dict[str, object]:

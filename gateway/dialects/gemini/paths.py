@@ -1,6 +1,7 @@
 """What a path does in the Gemini API, and which paths are Gemini's at all (provider-facts B9)."""
 
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 from gateway.domain.call import Endpoint, Matched
@@ -22,6 +23,7 @@ _V1_ROOTS = frozenset(
     }
 )
 """What is Gemini's below `/v1/`, which the other dialects use as well."""
+_EVENTS = re.compile(rb"(?:^|&)(?:\$|%24)?alt=sse(?:&|$)", re.IGNORECASE)
 _MODEL_ROOTS = frozenset({"models", "tunedModels", "dynamic"})
 _ACTIONS = {
     "generateContent": (Endpoint.GENERATE, False),
@@ -32,7 +34,7 @@ _ACTIONS = {
 }
 
 
-def match(method: str, path: str) -> Matched | None:
+def match(method: str, path: str, query: bytes = b"") -> Matched | None:
     """What a path does, or `None` if it is not Gemini's.
 
     Models below `models/` are named without it; tuned ones keep their `tunedModels/`. Paths with
@@ -48,7 +50,8 @@ def match(method: str, path: str) -> Matched | None:
         return None
     if segments[1] not in _MODEL_ROOTS:
         return Matched(Endpoint.PASSTHROUGH)
-    return _match_model(method, segments[1], "/".join(segments[2:]))
+    found = _match_model(method, segments[1], "/".join(segments[2:]))
+    return replace(found, events=True) if found.stream and _EVENTS.search(query) else found
 
 
 def _is_own(version: str, root: str) -> bool:

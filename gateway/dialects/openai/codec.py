@@ -33,7 +33,7 @@ class OpenAICodec:
         """OpenAI."""
         return Dialect.OPENAI
 
-    def match(self, method: str, path: str) -> Matched | None:
+    def match(self, method: str, path: str, query: bytes = b"") -> Matched | None:
         """See `paths.match`."""
         return paths.match(method, path)
 
@@ -82,6 +82,12 @@ class OpenAICodec:
         """The refusal in OpenAI's shape."""
         return refusals.refuse(matched, refusal, request_id, as_stream=as_stream)
 
+    def error_event(
+        self, matched: Matched, status: int, body: bytes, request_id: str
+    ) -> bytes | None:
+        """OpenAI's own error as the event that ends a stream."""
+        return refusals.event_of(matched, status, body, request_id)
+
     def keepalive(self, matched: Matched, user_agent: str) -> bytes:
         """A comment, which SDKs skip; for Codex, whose timer comments do not reset, an event.
 
@@ -90,6 +96,10 @@ class OpenAICodec:
         """
         is_codex = user_agent[: len(_CODEX)].lower() == _CODEX
         return CODEX_KEEPALIVE if is_codex and matched.endpoint is Endpoint.RESPONSES else COMMENT
+
+    def hurries(self, user_agent: str) -> bool:
+        """No: the SDKs wait 600 s, and Codex without end (provider-facts B4, B8)."""
+        return False
 
     def list_models(self, entries: Iterable[ModelEntry], path: str, user_agent: str) -> Reply:
         """The same list for every client; see `models` for what Codex makes of it."""

@@ -11,12 +11,14 @@ it can only be an event of the stream (provider-facts B2, B8):
   raise `APIError` there too.
 """
 
+from collections.abc import Mapping
 from math import ceil
 
 import msgspec
 
 from gateway.dialects import sse
 from gateway.dialects.codec import Reply
+from gateway.dialects.decoding import UNREADABLE
 from gateway.domain.call import Endpoint, Matched
 from gateway.domain.outcome import Reason, Refusal
 
@@ -53,7 +55,9 @@ def refuse(
     """The refusal as a response, or as the last event of a stream whose head is out."""
     if as_stream:
         if matched.endpoint is Endpoint.RESPONSES:
-            body = _response_failed(refusal, request_id)
+            code, message = _stream_code(refusal), _told_in_stream(refusal, request_id)
+            error = {**_error(refusal, message), "code": code}
+            body = _response_failed(code, message, error, request_id)
         else:
             body = sse.encode(
                 _encoded({"error": _error(refusal, _told_in_stream(refusal, request_id))})
@@ -67,6 +71,26 @@ def refuse(
     if row.final:
         headers.append(NO_RETRY)
     return Reply(row.status, tuple(headers), _encoded({"error": _error(refusal, refusal.message)}))
+
+
+def event_of(matched: Matched, status: int, error_body: bytes, request_id: str) -> bytes | None:
+    """An error of the provider at the end of a stream whose head is out, in its own words.
+
+    `None` if it is no error of this dialect. Older vLLM sends the error's members bare.
+    """
+    try:
+        found = msgspec.json.decode(error_body)
+    except UNREADABLE:
+        return None
+    error = found.get("error", found) if isinstance(found, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return None
+    if matched.endpoint is not Endpoint.RESPONSES:
+        return sse.encode(_encoded({"error": error}))
+    code = error.get("code")
+    if not isinstance(code, str):
+        code = "server_error" if status >= 500 else "invalid_prompt"  # what Codex takes as final
+    return _response_failed(code, error["message"], error, request_id)
 
 
 def error_body(message: str, kind: str, code: str | None, param: str | None) -> bytes:
@@ -112,9 +136,10 @@ def _stream_code(refusal: Refusal) -> str:
     return "server_error" if refusal.retry_after_s is None else "rate_limit_exceeded"
 
 
-def _response_failed(refusal: Refusal, request_id: str) -> bytes:
+def _response_failed(
+    code: str, message: str, error: Mapping[str, object], request_id: str
+) -> bytes:
     """A failed response with every field that the SDK's type demands."""
-    message, code = _told_in_stream(refusal, request_id), _stream_code(refusal)
     response = {
         "id": f"resp_{request_id}",
         "object": "response",
@@ -137,7 +162,7 @@ def _response_failed(refusal: Refusal, request_id: str) -> bytes:
         "type": "response.failed",
         "sequence_number": 0,
         "response": response,
-        "error": {**_error(refusal, message), "code": code},
+        "error": error,
     }
     return sse.encode(_encoded(event), "response.failed")
 

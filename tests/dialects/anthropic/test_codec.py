@@ -77,6 +77,7 @@ def test_the_rest_of_the_interface_is_wired() -> None:
     assert CODEC.dialect is Dialect.ANTHROPIC
     assert CODEC.with_usage(MESSAGES, body) is body
     assert CODEC.max_output_default(MESSAGES) is None
+    assert not CODEC.hurries("claude-cli/2.1")
     assert CODEC.keepalive(MESSAGES, "claude-cli/2.1") == b'event: ping\ndata: {"type":"ping"}\n\n'
     assert CODEC.headroom([(b"anthropic-ratelimit-requests-limit", b"5")]) == (
         Headroom(Dimension.RPM, 5, None),

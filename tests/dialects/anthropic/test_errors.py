@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.anthropic import errors
+from gateway.dialects.anthropic.codec import AnthropicCodec
 from gateway.dialects.codec import Reply
+from gateway.domain.call import Endpoint, Matched
 from gateway.domain.outcome import DISPOSITIONS, ProviderVerdict, Reason, Refusal, UpstreamAnswer
 
 V = ProviderVerdict
+CODEC = AnthropicCodec()
+MESSAGES = Matched(Endpoint.MESSAGES)
 AFTER = (b"retry-after", b"7")
 ITPM_EMPTY = (b"anthropic-ratelimit-input-tokens-remaining", b"0")
 RPM_FULL = (b"anthropic-ratelimit-requests-remaining", b"44")
@@ -175,7 +179,7 @@ def test_retry_after_is_whole_seconds_that_claude_code_obeys(
         (Reason.QUEUE_TIMEOUT, "overloaded_error"),
         (Reason.LANE_BLOCKED, "overloaded_error"),
         (Reason.BREAKER_OPEN, "overloaded_error"),
-        (Reason.AGENT_BUDGET, "rate_limit_error"),
+        (Reason.AGENT_BUDGET, "overloaded_error"),
         (Reason.SPEND, "rate_limit_error"),
         (Reason.UPSTREAM_CUT, "api_error"),
         (Reason.UPSTREAM_TIMEOUT, "timeout_error"),
@@ -210,3 +214,32 @@ def test_the_field_at_fault_is_named_once(message: str, shown: str) -> None:
 def test_any_message_can_be_sent(message: str) -> None:
     reply = errors.refuse(Refusal(Reason.NOT_FOUND, message), "r", as_stream=True)
     assert reply.body.count(b"\n\n") == 1
+
+
+PROVIDERS = [
+    (529, error("overloaded_error", "Overloaded"), "overloaded_error"),
+    (400, error("invalid_request_error", "max_tokens: too many"), "invalid_request_error"),
+    (429, error(RATE, "The month is spent.", "enforced_spend_limit_reached"), RATE),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), PROVIDERS)
+def test_an_error_of_the_provider_is_raised_in_its_own_words_inside_a_stream(
+    status: int, body: bytes, kind: str
+) -> None:
+    pretty = json.dumps(json.loads(body), indent=2).encode()
+    event = CODEC.error_event(MESSAGES, status, pretty, "r")
+    assert event is not None
+    assert event.count(b"\n") == 3
+    sdk, _ = client(Reply(200, ((b"content-type", b"text/event-stream"),), event))
+    with sdk, pytest.raises(anthropic.APIStatusError) as raised:
+        list(sdk.messages.create(
+            model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}], stream=True
+        ))  # fmt: skip
+    assert raised.value.body == json.loads(body)
+    assert raised.value.type == kind
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"error":"no"}', b'{"error":{}}', b'"\\ud83d'])
+def test_what_is_no_error_of_the_provider_is_not_passed_off_as_one(body: bytes) -> None:
+    assert CODEC.error_event(MESSAGES, 500, body, "r") is None

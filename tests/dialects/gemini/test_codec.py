@@ -39,6 +39,8 @@ def test_the_codec_keeps_its_interface() -> None:
     assert CODEC.max_output_default(GENERATE) == 65_536
     assert CODEC.max_output_default(EMBED) == 0
     assert CODEC.keepalive(STREAM, "GeminiCLI/0.61").strip() == b""
+    assert CODEC.hurries("GeminiCLI/0.61.0/gemini-2.5-pro (linux; x64)")
+    assert not CODEC.hurries("google-genai-sdk/3.6.1 gl-python/3.11")
     assert CODEC.list_models([], "/v1beta/models", "").status == 200
     assert CODEC.parse_models(b"{}") == ()
 

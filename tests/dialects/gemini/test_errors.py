@@ -123,3 +123,40 @@ def test_an_error_event_has_a_numeric_code_and_no_name() -> None:
 
 def test_every_status_of_a_refusal_has_a_name() -> None:
     assert {each.status for each in DISPOSITIONS.values()} <= STATUS_NAMES.keys()
+
+
+SPENT = {"code": 429, "message": "Spent.", "status": "RESOURCE_EXHAUSTED", "details": []}
+
+
+@pytest.mark.parametrize("body", [{"error": SPENT}, [{"error": SPENT}]], ids=["plain", "in array"])
+def test_the_sdk_raises_a_providers_error_in_its_own_words_inside_a_stream(body: object) -> None:
+    event = CODEC.error_event(CALL, 429, json.dumps(body, indent=2).encode(), "r")
+    assert event is not None
+    with client(Reply(200, SSE, CODEC.keepalive(CALL, "") * 2 + event)) as gemini:
+        with pytest.raises(sdk.ClientError) as caught:
+            list(gemini.models.generate_content_stream(model="m", contents="x"))
+        assert (caught.value.code, caught.value.message) == (429, "Spent.")
+        assert caught.value.status == "RESOURCE_EXHAUSTED"
+
+
+def test_a_providers_error_without_a_code_gets_its_status_as_one() -> None:
+    event = CODEC.error_event(CALL, 503, b'{"error":{"message":"No."}}', "r")
+    assert event == b'data: {"error":{"message":"No.","code":503}}\r\n\r\n'
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b'{"error":"no"}', b"7"])
+def test_what_is_no_error_of_the_provider_is_not_passed_off_as_one(body: bytes) -> None:
+    assert CODEC.error_event(CALL, 500, body, "r") is None
+
+
+def test_in_an_array_an_error_is_an_element() -> None:
+    """Without `alt=sse` a stream is one JSON array; white space before it is part of it."""
+    array = Matched(Endpoint.GENERATE, "m", stream=True)
+    refusal = Refusal(Reason.QUEUE_TIMEOUT, "No.", retry_after_s=2.0)
+    own = CODEC.keepalive(array, "") * 3 + CODEC.refuse(array, refusal, "r", as_stream=True).body
+    (element,) = json.loads(own)
+    assert element["error"]["code"] == 429
+    body = json.dumps({"error": SPENT}).encode()
+    theirs = CODEC.error_event(array, 429, body, "r")
+    assert theirs is not None
+    assert json.loads(theirs) == [{"error": SPENT}]

@@ -99,3 +99,27 @@ def test_paths_of_others_are_not_claimed(path: str) -> None:
 )
 def test_a_path_that_a_provider_might_resolve_to_another_is_refused(path: str) -> None:
     assert match("POST", path) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "in_array"),
+    [
+        (b"", True),
+        (b"alt=sse", False),
+        (b"key=k&alt=SSE", False),
+        (b"%24alt=sse&x=1", False),
+        (b"$alt=sse", False),
+        (b"alt=json", True),
+        (b"salt=sse", True),
+        (b"alt=sse2", True),
+    ],
+)
+def test_the_query_says_whether_a_stream_is_events_or_an_array(
+    query: bytes, in_array: bool
+) -> None:
+    found = match("POST", "/v1/models/m:streamGenerateContent", query)
+    assert found is not None
+    assert found.in_array is in_array
+    whole = match("POST", "/v1/models/m:generateContent", query)
+    assert whole is not None
+    assert not whole.in_array

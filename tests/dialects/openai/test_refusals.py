@@ -6,6 +6,7 @@ import re
 import httpx2
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 from openai.types.responses import ResponseFailedEvent
 
 from gateway.dialects import sse
@@ -202,3 +203,59 @@ def test_waiting_sdks_skip_the_comment_and_codex_gets_an_event() -> None:
     with client(Reply(200, ((b"content-type", b"text/event-stream"),), completed), COMMENT) as sdk:
         events = list(sdk.responses.create(model="m", input="Hi", stream=True))
     assert [event.type for event in events] == ["response.completed"]
+
+
+def told_by_provider(matched: Matched, status: int, error: object) -> Reply:
+    body = json.dumps({"error": error} if isinstance(error, dict) else error, indent=2).encode()
+    event = CODEC.error_event(matched, status, body, "gw-1")
+    assert event is not None
+    return Reply(200, ((b"content-type", b"text/event-stream"),), event)
+
+
+QUOTA = {"message": "Spent.", "type": "insufficient_quota", "param": None, "code": "x_limit"}
+
+
+@pytest.mark.parametrize("matched", [CHAT, RESPONSES], ids=["chat", "responses"])
+def test_the_sdk_raises_a_providers_error_in_its_own_words_inside_a_stream(
+    matched: Matched,
+) -> None:
+    with (
+        client(told_by_provider(matched, 429, QUOTA), COMMENT) as sdk,
+        pytest.raises(openai.APIError, match=r"Spent\.") as caught,
+    ):
+        if matched is CHAT:
+            messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+            list(sdk.chat.completions.create(model="m", messages=messages, stream=True))
+        else:
+            list(sdk.responses.create(model="m", input="Hi", stream=True))
+    assert caught.value.body == QUOTA
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (429, QUOTA, "x_limit"),
+        (400, {"message": "Bad.", "type": "invalid_request_error", "code": None}, "invalid_prompt"),
+        (500, {"message": "Oh.", "code": 500}, "server_error"),
+    ],
+)
+def test_codex_learns_from_a_providers_error_what_to_do(
+    status: int, error: dict[str, object], code: str
+) -> None:
+    (event,) = sse.Decoder().feed(told_by_provider(RESPONSES, status, error).body)
+    failed = json.loads(event.data)["response"]["error"]
+    assert (failed["code"], failed["message"]) == (code, error["message"])
+
+
+def test_a_bare_error_of_an_older_vllm_is_one_too() -> None:
+    event = CODEC.error_event(CHAT, 400, b'{"object":"error","message":"Too long."}', "r")
+    assert event == b'data: {"error":{"object":"error","message":"Too long."}}\n\n'
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"no"}', b'{"error":{}}'])
+def test_what_is_no_error_of_the_provider_is_not_passed_off_as_one(body: bytes) -> None:
+    assert CODEC.error_event(CHAT, 500, body, "r") is None
+
+
+def test_no_client_hurries() -> None:
+    assert not CODEC.hurries("codex_cli_rs/0.169.0")
