@@ -25,6 +25,9 @@ class Client(Protocol):
         Most bodies arrive together with their head, and so need no waiting and no time limit.
         """
 
+    async def processing(self) -> None:
+        """Send the interim answer `102 Processing`, unless the client speaks HTTP/1.0."""
+
     def when_gone(self, callback: Callable[[], None] | None) -> None:
         """Call this once if the client leaves before its answer is complete, at once if it has.
 

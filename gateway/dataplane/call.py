@@ -87,8 +87,8 @@ class Call:
     """`upstream_s` when it began."""
     verdict: str = ""
     code: str = ""
-    event_stream: bool = False
-    """What the client is getting is a server-sent event stream."""
+    tellable: bool = False
+    """The head is out, and an error can still be told as the next thing in the stream."""
     usage: Usage = NO_USAGE
     cost_microusd: int = 0
     priced: bool = True

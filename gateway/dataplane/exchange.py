@@ -3,12 +3,21 @@
 from gateway.core import charging
 from gateway.dialects.codec import Tap
 from gateway.domain.call import CallFacts
-from gateway.domain.outcome import Fault, ProviderVerdict, Reason, Refusal, UpstreamAnswer
+from gateway.domain.outcome import (
+    FailurePhase,
+    Fault,
+    ProviderVerdict,
+    Reason,
+    Refusal,
+    UpstreamAnswer,
+    UpstreamFailure,
+)
 from gateway.ports import UpstreamRequest, UpstreamResponse
 
 from .call import Call, Plan
 from .failing import refuse
-from .headers import downstream_headers, value_of
+from .headers import downstream_headers, in_plain, value_of
+from .keepalive import KeepAlive
 from .parts import Parts
 from .presence import Presence
 from .relay import InflatingMeter, inflated, meter_for, read_bounded, relay, seen_usage
@@ -16,6 +25,11 @@ from .reservation import Reservation
 
 MAX_PAUSE_S = 30.0
 """The longest block of a lane whose provider refused without saying for how long."""
+NO_RETRY = (b"x-should-retry", b"false")
+"""Added to a billing refusal: SDKs try any 429 again, and each try counts (provider-facts B4)."""
+_EVENT_TYPES = frozenset({"", "text/event-stream", "text/plain"})
+_ARRAY_TYPES = frozenset({"", "application/json"})
+"""What a stream may call itself; some compatible servers do not, or not rightly."""
 _REQUEST_ID_FIELDS = (b"request-id", b"x-request-id")
 _FAULTS = {
     ProviderVerdict.CALLER_ERROR: Fault.CALLER,
@@ -40,48 +54,76 @@ class Exchange:
         self._reservation = reservation
         self._parts = parts
 
-    async def attempt(self, presence: Presence) -> bool:
+    async def attempt(self, presence: Presence, keepalive: KeepAlive) -> bool:
         """Send once. False when the provider's rate limit says to wait for another turn.
 
         Raises:
             UpstreamFailure: The provider did not answer, or not to the end.
         """
+        if keepalive.begun:
+            limit_s = self._plan.target.provider.timeouts.first_byte_s
+            return await keepalive.watch(self._attempt(presence, keepalive), limit_s)
+        return await self._attempt(presence, keepalive)
+
+    async def _attempt(self, presence: Presence, keepalive: KeepAlive) -> bool:
         call = self._call
         plan = self._plan
-        response = await dispatch(call, plan, plan.request, self._reservation, self._parts)
+        request = plan.request if not keepalive.begun else in_plain(plan.request)
+        response = await dispatch(call, plan, request, self._reservation, self._parts)
         try:
             seen = self._plan.codec.headroom(response.headers)
             self._parts.admission.head(call.request_id, self._plan.target.lane.name, seen)
             if response.status >= 400:
-                return await self._refused(response, presence)
-            await self._answered(response, presence)
+                return await self._refused(response, presence, keepalive)
+            await self._answered(response, presence, keepalive)
         finally:
             response.close()
             call.upstream_s += self._parts.clock.monotonic() - call.sent_at
         return True
 
-    async def _answered(self, response: UpstreamResponse, presence: Presence) -> None:
+    async def _answered(
+        self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
+    ) -> None:
         call = self._call
         content_type = value_of(response.headers, b"content-type").decode("latin-1")
         tap = self._plan.codec.tap(call.matched, self._facts, content_type)
-        call.event_stream = content_type.startswith("text/event-stream")
-        meter = meter_for(
-            tap, response.headers, self._parts.settings.max_body_bytes, stream=call.event_stream
-        )
+        await self._head(response, content_type, keepalive)
+        events = content_type.startswith("text/event-stream")
+        meter = meter_for(tap, response.headers, self._parts.settings.max_body_bytes, stream=events)
+        try:
+            first = await response.read()
+            if keepalive.begun:
+                await keepalive.stop()
+            call.first_byte_s = self._parts.clock.monotonic() - call.sent_at
+            # An error event can only be put between two events, and not into a compressed stream.
+            call.tellable = False
+            await relay(first, response, call.responder, meter, presence.leave)
+        except UpstreamFailure:
+            call.tellable = call.tellable or (
+                events and tap.at_boundary and not isinstance(meter, InflatingMeter)
+            )
+            raise
+        finally:
+            call.cut = not call.responder.ended
+            self._settle(tap)
+
+    async def _head(
+        self, response: UpstreamResponse, content_type: str, keepalive: KeepAlive
+    ) -> None:
+        """Pass the provider's head on, or see that what follows fits the one that is out."""
+        call = self._call
+        if keepalive.begun and not call.responder.started:
+            await keepalive.stop()
         if not call.responder.started:
             headers = downstream_headers(response.headers, resized=call.body_changed)
             await call.responder.start(response.status, headers + call.own_headers())
-        try:
-            await relay(response, call.responder, meter, self._first_byte, presence.leave)
-        finally:
-            call.cut = not call.responder.ended
-            # An error event can only be put between two events, and not into a compressed stream.
-            call.event_stream = (
-                call.event_stream and tap.at_boundary and not isinstance(meter, InflatingMeter)
-            )
-            self._settle(tap)
+        elif not _fits(response, content_type, in_array=call.matched.in_array):
+            message = "the provider's answer is not the stream that was asked for"
+            raise UpstreamFailure(Reason.UPSTREAM_PROTOCOL, FailurePhase.HEAD, message, sent=True)
 
-    async def _refused(self, response: UpstreamResponse, presence: Presence) -> bool:
+    async def _refused(
+        self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
+    ) -> bool:
         """Wait again on a rate limit; pass everything else on as it is."""
         call = self._call
         bound = self._parts.settings.max_error_bytes
@@ -96,10 +138,15 @@ class Exchange:
             return False
         self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
         call.fault = _FAULTS.get(answer.verdict)
+        if keepalive.begun:
+            await keepalive.stop()
         if call.responder.started:
-            await refuse(call, _as_refusal(answer, response.status))
+            presence.leave()
+            await self._tell(answer, response.status, plain if whole else b"")
             return True
         headers = downstream_headers(response.headers, resized=False) + call.own_headers()
+        if answer.verdict is ProviderVerdict.BILLING and not value_of(headers, NO_RETRY[0]):
+            headers.append(NO_RETRY)
         await call.responder.start(response.status, headers)
         if body:
             await call.responder.chunk(body)
@@ -108,6 +155,16 @@ class Exchange:
         presence.leave()
         await call.responder.end()
         return True
+
+    async def _tell(self, answer: UpstreamAnswer, status: int, body: bytes) -> None:
+        """A provider's error after the head was committed: in its own words, if it has any."""
+        call = self._call
+        event = self._plan.codec.error_event(call.matched, status, body, call.request_id)
+        if event is None:
+            await refuse(call, _as_refusal(answer, status))
+            call.fault = _FAULTS.get(answer.verdict)
+        else:
+            await call.responder.end(event)
 
     def _block(self, answer: UpstreamAnswer) -> None:
         """The provider's own limit was met: the lane waits as long as the provider asks."""
@@ -130,9 +187,6 @@ class Exchange:
         )
         if model:
             parts.book.learn(agent, model, self._facts, usage, parts.clock.monotonic())
-
-    def _first_byte(self) -> None:
-        self._call.first_byte_s = self._parts.clock.monotonic() - self._call.sent_at
 
 
 async def dispatch(
@@ -157,6 +211,17 @@ async def dispatch(
             call.upstream_request_id = value.decode("latin-1")
             break
     return response
+
+
+def _fits(response: UpstreamResponse, content_type: str, *, in_array: bool) -> bool:
+    """Whether an answer can follow the head that the gateway has committed for it."""
+    kind = content_type.partition(";")[0].strip().lower()
+    coding = value_of(response.headers, b"content-encoding").strip().lower()
+    return (
+        response.status == 200
+        and kind in (_ARRAY_TYPES if in_array else _EVENT_TYPES)
+        and coding in {b"", b"identity"}
+    )
 
 
 def _as_refusal(answer: UpstreamAnswer, status: int) -> Refusal:

@@ -41,7 +41,7 @@ async def fail(call: Call, failure: UpstreamFailure) -> None:
 async def _break_off(call: Call, codec: Codec, refusal: Refusal) -> None:
     if call.responder.ended:
         return
-    if call.event_stream:
+    if call.tellable:
         event: Reply = codec.refuse(call.matched, refusal, call.request_id, as_stream=True)
         await call.responder.end(event.body)
     # Else: returning without the end makes the server close the connection.

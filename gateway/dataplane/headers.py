@@ -6,9 +6,11 @@ provider's never leaves the gateway. Header names are open lists on purpose: bet
 fields of the providers work on the day they appear (provider-facts A10).
 """
 
+from dataclasses import replace
+
 from gateway.domain.call import Dialect
 from gateway.domain.topology import Provider
-from gateway.ports import Headers
+from gateway.ports import Headers, UpstreamRequest
 
 HOP_BY_HOP = frozenset(
     {
@@ -64,6 +66,12 @@ def upstream_headers(
     if plain:
         out.append((b"accept-encoding", b"identity"))
     return out
+
+
+def in_plain(request: UpstreamRequest) -> UpstreamRequest:
+    """The request, for an answer without content encoding: its head is out without one."""
+    kept = [field for field in request.headers if field[0] != b"accept-encoding"]
+    return replace(request, headers=[*kept, (b"accept-encoding", b"identity")])
 
 
 def credential(dialect: Dialect, api_key: str) -> tuple[bytes, bytes]:

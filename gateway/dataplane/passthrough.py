@@ -23,7 +23,7 @@ async def pass_through(
     """
     bound = parts.settings.max_upload_bytes
     length = announced_length(call.request, bound)
-    await take_turn(call, plan, reservation, parts)
+    await take_turn(call, reservation, parts)
     has_body = length not in {None, 0} or b"transfer-encoding" in call.request.fields
     call.body_unread = has_body
     request = replace(

@@ -21,6 +21,7 @@ from .call import Call, Plan
 from .exchange import Exchange
 from .failing import fail, refuse
 from .identify import identify
+from .keepalive import KeepAlive
 from .models import ModelLists
 from .parts import Parts
 from .passthrough import pass_through
@@ -122,16 +123,21 @@ class Pipeline:
         receive: Receive,
     ) -> None:
         """Take a turn and try; again while the provider's own rate limit says so."""
+        parts = self._parts
+        keepalive = KeepAlive(call, plan, parts.settings)
         with Presence(receive, call.request.client) as presence:
             try:
-                await take_turn(call, plan, reservation, self._parts)
-                while not await exchange.attempt(presence):
-                    await take_turn(call, plan, reservation, self._parts)
+                await take_turn(call, reservation, parts, keepalive)
+                while not await exchange.attempt(presence, keepalive):
+                    await take_turn(call, reservation, parts, keepalive)
             except asyncio.CancelledError:
                 if not presence.gone:
                     raise
                 presence.forgive()
                 call.gone = True
+            finally:
+                if keepalive.begun:
+                    await keepalive.stop()
 
     def _agent(self, name: str) -> Agent:
         return self._destinations.topology.agents.get(name) or Agent(name)

@@ -96,26 +96,24 @@ def meter_for(tap: Tap, headers: Headers, max_bytes: int, *, stream: bool) -> Me
 
 
 async def relay(
+    chunk: bytes,
     response: UpstreamResponse,
     responder: Responder,
     meter: Meter,
-    first_byte: Callable[[], None],
     last_byte: Callable[[], None],
 ) -> None:
     """Move the body over, as it comes.
 
     Args:
-        response: Where it comes from; read to its end.
+        chunk: What was read of it already; empty if it is.
+        response: Where the rest comes from; read to its end.
         responder: Where it goes; ended.
         meter: Sees every byte.
-        first_byte: Called at the first byte of the body.
         last_byte: Called when the body is whole, before the client is told.
 
     Raises:
         UpstreamFailure: The provider did not finish.
     """
-    chunk = await response.read()
-    first_byte()
     while chunk:
         out = meter.feed(chunk)
         if out:

@@ -19,10 +19,10 @@ class Responder:
         self.bytes_sent = 0
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Send the head."""
+        """Send the head. If this is cancelled while it waits for the client, nothing was sent."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self.started = True
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def chunk(self, body: bytes) -> None:
         """Send a part of the body; waits while the client reads slowly."""

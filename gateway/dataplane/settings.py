@@ -17,6 +17,9 @@ class DataPlaneSettings:
             names; the rest share one, so that made-up model names cannot exhaust memory.
         hold_head_s: How long a waiting stream's head is held before it is committed with a
             keep-alive: an early 200 costs the client's own retries (provider-facts A2).
+        hold_whole_s: How long the client of a whole answer may wait in silence before the first
+            `102 Processing`, unless it is one that hurries (then `hold_head_s`): under the 300 s
+            after which Node's fetch and Claude Code hang up, over the default of `queue.max_wait`.
         keepalive_s: Pause between keep-alives after that.
         max_error_bytes: How much of a provider's error body is read to classify it.
         models_ttl_s: How long a provider's model list is kept.
@@ -28,6 +31,7 @@ class DataPlaneSettings:
     passthrough_tokens: int = 1000
     max_own_lanes: int = 200
     hold_head_s: float = 15.0
+    hold_whole_s: float = 240.0
     keepalive_s: float = 15.0
     max_error_bytes: int = 1024 * 1024
     models_ttl_s: float = 300.0

@@ -20,6 +20,7 @@ from .response_head import encode
 log = logging.getLogger("gateway.server")
 
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 _BODILESS = frozenset({204, 304})
 _END_OF_HEAD = b"\r\n\r\n"
 _CLOSING_HEAD = b"\r\nconnection: close\r\n\r\n"
@@ -156,6 +157,13 @@ class Exchange:
         if self.gone and callback is not None:
             self._on_gone = None
             callback()
+
+    async def processing(self) -> None:
+        """Send an interim answer, where HTTP allows one (RFC 9110, 15.2)."""
+        if self._wire.write_paused and not self.gone:
+            await self._wire.drain()
+        if self._modern and not self.started and not self.gone:
+            self._wire.write(_PROCESSING)
 
     async def receive(self) -> Message:
         """The next part of the body, or the end of the exchange."""
