@@ -19,6 +19,17 @@ from gateway.domain.value import value
 
 PRIOR_BYTES_PER_TOKEN = 3.6
 """English and code mixed, JSON punctuation included; replaced after the first answer."""
+DENSE_BYTES_PER_TOKEN = PRIOR_BYTES_PER_TOKEN / 1.3
+"""Claude's tokenizer from 4.7 on makes about 30 % more tokens of a text (provider-facts A6)."""
+_DENSE_MODELS = (
+    "claude-opus-4-7",
+    "claude-opus-4-8",
+    "claude-opus-5",
+    "claude-sonnet-5",
+    "claude-haiku-5",
+    "claude-fable-",
+    "claude-mythos-",
+)
 LEAST_BYTES_PER_ANSWER_TOKEN = 2.0
 """Text is hardly ever denser. Short prompts can seem to be, since a provider adds fixed tokens to
 them (for tools, some hundreds), and of these there are none in an answer."""
@@ -52,7 +63,7 @@ class Estimate:
 class _Subject:
     """What is known of one (agent, model)."""
 
-    prompt_bytes: float = PRIOR_BYTES_PER_TOKEN * PRIOR_WEIGHT_TOKENS
+    prompt_bytes: float
     prompt_tokens: float = PRIOR_WEIGHT_TOKENS
     outputs: list[int] = field(default_factory=list)
     output_quantile: int = PRIOR_OUTPUT_TOKENS
@@ -83,7 +94,7 @@ class EstimateBook:
 
     def estimate(self, agent: str, model: str, facts: CallFacts, now: float) -> Estimate:
         """What this call will probably use."""
-        subject = self._subjects.get((agent, model)) or self._models.get(model) or _UNKNOWN
+        subject = self._known(agent, model)
         per_byte = subject.tokens_per_byte
         input_tokens = max(1, round(facts.prompt_bytes * per_byte) + facts.media_tokens)
         cached = round(self._cached_bytes(model, facts, now) * per_byte)
@@ -97,7 +108,7 @@ class EstimateBook:
         if not usage.exact:
             return
         subject = self._subject(agent, model)
-        by_model = self._models.setdefault(model, _Subject())
+        by_model = self._models.setdefault(model, _unseen(model))
         if len(self._models) > MAX_SUBJECTS:
             self._models.pop(next(iter(self._models)))
         text_tokens = usage.prompt_tokens - facts.media_tokens
@@ -112,15 +123,21 @@ class EstimateBook:
 
     def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
         """How many tokens so many bytes of an answer's text probably are."""
-        subject = self._subjects.get((agent, model)) or self._models.get(model) or _UNKNOWN
+        subject = self._known(agent, model)
         per_byte = min(subject.tokens_per_byte, 1 / LEAST_BYTES_PER_ANSWER_TOKEN)
         return round(text_bytes * per_byte)
+
+    def _known(self, agent: str, model: str) -> _Subject:
+        found = self._subjects.get((agent, model)) or self._models.get(model)
+        if found is None:
+            found = _DENSE if model.startswith(_DENSE_MODELS) else _SPARSE
+        return found
 
     def _subject(self, agent: str, model: str) -> _Subject:
         key = (agent, model)
         found = self._subjects.get(key)
         if found is None:
-            found = self._subjects[key] = _Subject()
+            found = self._subjects[key] = _unseen(model)
             if len(self._subjects) > MAX_SUBJECTS:
                 self._subjects.popitem(last=False)
         else:
@@ -149,4 +166,11 @@ class EstimateBook:
             self._prefixes.popitem(last=False)
 
 
-_UNKNOWN = _Subject()
+def _unseen(model: str) -> _Subject:
+    """What is expected of a model before its first answer."""
+    dense = model.startswith(_DENSE_MODELS)
+    per_token = DENSE_BYTES_PER_TOKEN if dense else PRIOR_BYTES_PER_TOKEN
+    return _Subject(per_token * PRIOR_WEIGHT_TOKENS)
+
+
+_SPARSE, _DENSE = _unseen(""), _unseen(_DENSE_MODELS[0])

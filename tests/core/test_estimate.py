@@ -22,6 +22,14 @@ def test_a_first_call_gets_the_prior() -> None:
     assert guess.cached_tokens == 0
 
 
+def test_the_prior_knows_that_newer_claude_models_make_more_tokens_of_a_text() -> None:
+    """Without it the first burst overdraws a fresh bucket by a quarter (provider-facts A6)."""
+    book = EstimateBook()
+    for model, tokens in [("claude-sonnet-5", 1300), ("claude-opus-4-8", 1300),
+                          ("claude-sonnet-4-6", 1000), ("gpt-5", 1000)]:  # fmt: skip
+        assert book.estimate("a", model, call(3600), 0.0).input_tokens == tokens
+
+
 def test_the_requested_maximum_caps_the_output() -> None:
     guess = EstimateBook().estimate("a", "m", call(10, max_output_tokens=7, choices=2), 0.0)
     assert guess.output_tokens == 14
