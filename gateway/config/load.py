@@ -166,6 +166,7 @@ def _server(given: Given) -> ServerSettings:
         body_timeout_s=given.get(manual.BODY_TIMEOUT),
         idle_timeout_s=given.get(manual.IDLE_TIMEOUT),
         hold_head_s=given.get(manual.HOLD_HEAD),
+        hold_whole_s=given.get(manual.HOLD_WHOLE),
         keepalive_s=given.get(manual.KEEPALIVE),
         passthrough_tokens=given.get(manual.PASSTHROUGH_TOKENS),
         max_own_lanes=given.get(manual.MAX_OWN_LANES),

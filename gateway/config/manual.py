@@ -100,8 +100,15 @@ HOLD_HEAD: Final = Leaf(
     "its own status; after that the stream opens and gets keep-alives.",
     _SERVER.hold_head_s, "`15s`",
 )  # fmt: skip
+HOLD_WHOLE: Final = Leaf(
+    "hold_whole", kinds.duration(0, 3600),
+    "How long the client of an answer that is not streamed waits in silence before it gets "
+    "`102 Processing`, one after another. Gemini CLI, which hangs up after a minute, gets the "
+    "first after `server.hold_head`.",
+    _SERVER.hold_whole_s, "`240s`",
+)  # fmt: skip
 KEEPALIVE: Final = Leaf(
-    "keepalive", kinds.duration(0.1, 600), "Pause between keep-alives of a waiting stream.",
+    "keepalive", kinds.duration(0.1, 600), "Pause between keep-alives of a waiting call.",
     _SERVER.keepalive_s, "`15s`",
 )  # fmt: skip
 PASSTHROUGH_TOKENS: Final = Leaf(
@@ -121,7 +128,8 @@ MODELS_TTL: Final = Leaf(
 SERVER: Final = Section(
     "server", "Bounds of the HTTP server.",
     (WORKERS, MAX_CONNECTIONS, MAX_BODY, MAX_UPLOAD, SHUTDOWN_GRACE, HEADER_TIMEOUT, BODY_TIMEOUT,
-     IDLE_TIMEOUT, HOLD_HEAD, KEEPALIVE, PASSTHROUGH_TOKENS, MAX_OWN_LANES, MODELS_TTL),
+     IDLE_TIMEOUT, HOLD_HEAD, HOLD_WHOLE, KEEPALIVE, PASSTHROUGH_TOKENS, MAX_OWN_LANES,
+     MODELS_TTL),
 )  # fmt: skip
 
 # logging

@@ -48,6 +48,7 @@ class ServerSettings:
         body_timeout_s: How long a client may pause while it sends a body.
         idle_timeout_s: How long an idle client connection stays open.
         hold_head_s: How long a waiting stream's head is held before the first keep-alive.
+        hold_whole_s: How long the client of a whole answer waits in silence.
         keepalive_s: Pause between keep-alives after that.
         passthrough_tokens: What a changing call on a path without a codec is charged.
         max_own_lanes: Lanes a provider may get for models in no configured lane.
@@ -63,6 +64,7 @@ class ServerSettings:
     body_timeout_s: float = 60.0
     idle_timeout_s: float = 75.0
     hold_head_s: float = 15.0
+    hold_whole_s: float = 240.0
     keepalive_s: float = 15.0
     passthrough_tokens: int = 1000
     max_own_lanes: int = 200

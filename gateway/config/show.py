@@ -84,6 +84,7 @@ def _server(settings: Settings) -> dict[str, Plain]:
         "body_timeout": server.body_timeout_s,
         "idle_timeout": server.idle_timeout_s,
         "hold_head": server.hold_head_s,
+        "hold_whole": server.hold_whole_s,
         "keepalive": server.keepalive_s,
         "passthrough_tokens": server.passthrough_tokens,
         "max_own_lanes": server.max_own_lanes,

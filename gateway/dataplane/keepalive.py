@@ -77,7 +77,7 @@ class KeepAlive:
     async def stop(self) -> None:
         """No byte is sent after this returns. Idempotent."""
         self.rest()
-        if self._limit is not None:
+        if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(None)
         task, self._task = self._task, None
         if task is not None:

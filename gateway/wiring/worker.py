@@ -134,6 +134,7 @@ def data_plane_settings(settings: Settings) -> DataPlaneSettings:
         passthrough_tokens=server.passthrough_tokens,
         max_own_lanes=server.max_own_lanes,
         hold_head_s=server.hold_head_s,
+        hold_whole_s=server.hold_whole_s,
         keepalive_s=server.keepalive_s,
         models_ttl_s=server.models_ttl_s,
     )
