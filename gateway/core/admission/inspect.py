@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from . import budget as budgets
 from .lane import need_of, refill, shape
@@ -11,6 +13,7 @@ from .state import (
     BAND_NUMBERS,
     DIMENSION_NAMES,
     EPSILON,
+    FOREVER,
     Books,
     BudgetState,
     LaneState,
@@ -115,18 +118,54 @@ def _waiting_in(
 
 def _listing(books: Books, lane: LaneState) -> list[QueuedTicket]:
     before = [0] * 4
+    waiting = [entry for band in BAND_NUMBERS for entry in _waiting_in(books, lane, band)]
     return [
-        _entry(books, lane, ticket, number, tokens, before)
-        for band in BAND_NUMBERS
-        for _, _, ticket, number, tokens in _waiting_in(books, lane, band)
+        _entry(books, lane, ticket, _Place(place, calls, tokens), before)
+        for place, (_, _, ticket, calls, tokens) in enumerate(waiting, 1)
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a ticket stands.
+
+    Attributes:
+        number: In the lane; 1 is first.
+        calls: In its flow.
+        tokens: Of its flow, up to it and with it.
+    """
+
+    number: int
+    calls: int
+    tokens: int
+
+
+def _lane_wait(
+    books: Books, lane: LaneState, charge: Sequence[int], number: int
+) -> tuple[str, int]:
+    """How long blocks last, and until so many calls as come before it and itself have a slot."""
+    dimension, wait = ("rpm", FOREVER) if lane.paused else ("", 0)
+    blocks = [("rpm", lane.blocked_us[4])]
+    blocks += [(DIMENSION_NAMES[d], lane.blocked_us[d]) for d in range(4) if charge[d] > 0]
+    for name, until_us in blocks:
+        if until_us - books.now_us > wait:
+            dimension, wait = name, until_us - books.now_us
+    if lane.concurrency > 0:
+        missing = number - (lane.concurrency - lane.in_flight)
+        time = math.ceil(lane.holding_us * missing / lane.concurrency) if missing > 0 else 0
+        if time > wait:
+            dimension, wait = "concurrency", time
+    return dimension, wait
+
+
 def _entry(
-    books: Books, lane: LaneState, ticket: Ticket, number: int, tokens: int, before: list[int]
+    books: Books, lane: LaneState, ticket: Ticket, place: _Place, before: list[int]
 ) -> QueuedTicket:
     """When everything before it and the ticket itself would have fitted."""
-    wait, (kind, name, dimension) = 0, ticket.why
+    kind, name, dimension = ticket.why
+    bound, wait = _lane_wait(books, lane, ticket.charge, place.number)
+    if wait > 0:
+        kind, name, dimension = "lane", lane.name, bound
     for d in range(4):
         charge = ticket.charge[d]
         if charge > 0 and lane.capacity[d] > 0:
@@ -137,10 +176,16 @@ def _entry(
         before[d] += charge
     for scope in (f"agent:{ticket.agent}", f"team:{ticket.team}"):
         budget = _budget(books, scope)
-        binding = budgets.binds(budget, number, tokens, books.now_us) if budget.name else None
-        if binding is not None and binding.wait_us > wait:
-            kind, name, dimension = budget.kind, budget.name, binding.dimension
-            wait = binding.wait_us
+        if not budget.name:
+            continue
+        binding = budgets.binds(budget, place.calls, place.tokens, books.now_us)
+        if binding is None:
+            continue
+        time = binding.wait_us
+        if binding.dimension == "concurrency":
+            time = math.ceil(budget.holding_us * place.calls / budget.limits[2])
+        if time > wait:
+            kind, name, dimension, wait = budget.kind, budget.name, binding.dimension, time
     return QueuedTicket(
         ticket.id,
         ticket.agent,

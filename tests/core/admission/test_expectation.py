@@ -87,3 +87,34 @@ def test_a_beat_never_refuses_whoever_waits_already() -> None:
     desk.arrive("u", charge(500), agent="uma", band=URGENT)
     now = told(desk, "a")
     assert (now["position"], now["wait_us"], now["left_us"]) == (2, 55_000_000, 6_000_000)
+
+
+def test_the_queue_shows_how_long_slots_and_blocks_keep_each_back(desk: Desk) -> None:
+    desk.now_us += 4_000_000
+    desk.settle("running", charge(10))  # calls run for four seconds
+    desk.arrive("next", charge(10), agent="zoe")
+    desk.arrive("a", charge(10), agent="ann")
+    desk.arrive("b", charge(10), agent="bob")
+    rows = [(row.ticket, row.predicted_us, row.dimension) for row in desk.see().queue]
+    assert rows == [("a", 4_000_000, "concurrency"), ("b", 8_000_000, "concurrency")]
+    desk.block(1, for_s=6)
+    rows = [(row.ticket, row.predicted_us, row.dimension) for row in desk.see().queue]
+    assert rows == [("a", 6_000_000, "rpm"), ("b", 8_000_000, "concurrency")]
+    desk.call(["pause", "lane"])
+    assert {row.predicted_us for row in desk.see().queue} == {3_600_000_000}
+
+
+def test_the_queue_shows_how_long_a_budget_of_calls_keeps_each_back() -> None:
+    desk = Desk()
+    desk.lane(itpm=60_000)
+    desk.budget("agent:ann", concurrency=1)
+    desk.arrive("running", charge(10))
+    desk.now_us += 2_000_000
+    desk.settle("running", charge(10))
+    for ticket in ("next", "a", "b"):
+        desk.arrive(ticket, charge(10))
+    rows = [(row.ticket, row.predicted_us, row.kind, row.dimension) for row in desk.see().queue]
+    assert rows == [
+        ("a", 2_000_000, "agent", "concurrency"),
+        ("b", 4_000_000, "agent", "concurrency"),
+    ]

@@ -39,10 +39,28 @@ function Inspect.waiting_in(L, b)
     return found
 end
 
--- When everything before it and the ticket itself would have fitted.
-function Inspect.time_to_go(L, t, entry, before)
-    local s, c, wait = L.s, t.c, 0
+-- How long blocks last, and until so many calls as come before it and itself have a slot.
+function Inspect.lane_wait(L, c, number)
+    local s, dimension, wait = L.s, '', 0
+    if s.pau == 1 then dimension, wait = 'rpm', FOREVER end
+    if s.blk[5] - now > wait then dimension, wait = 'rpm', s.blk[5] - now end
+    for d = 1, 4 do
+        if c[d] > 0 and s.blk[d] - now > wait then dimension, wait = DIMENSIONS[d], s.blk[d] - now end
+    end
+    if s.con > 0 then
+        local missing = number - (s.con - s.fl)
+        local time = missing > 0 and math.ceil(s.hold * missing / s.con) or 0
+        if time > wait then dimension, wait = 'concurrency', time end
+    end
+    return dimension, wait
+end
+
+-- When everything before it and the ticket itself would have fitted; `number` is its place.
+function Inspect.time_to_go(L, t, entry, before, number)
+    local s, c = L.s, t.c
     local kind, name, dimension = t.why[1], t.why[2], t.why[3]
+    local bound, wait = Inspect.lane_wait(L, c, number)
+    if wait > 0 then kind, name, dimension = 'lane', L.name, bound end
     for d = 1, 4 do
         local cap = L.cap[d]
         if c[d] > 0 and cap > 0 then
@@ -63,6 +81,9 @@ function Inspect.time_to_go(L, t, entry, before)
         if id ~= '' then
             local S = scopes[who .. ':' .. id] or Budget.load(who .. ':' .. id)
             local bound, time = Budget.binds(S, entry.calls, entry.tokens)
+            if bound == 'concurrency' then
+                time = math.ceil(S.s.hold * entry.calls / S.s.lim[3])
+            end
             if bound and time > wait then
                 kind, name, dimension, wait = who, id, bound, time
             end
@@ -76,7 +97,7 @@ function Inspect.listing(L)
     for b = 1, 3 do
         for _, entry in ipairs(Inspect.waiting_in(L, b)) do
             local t = entry.t
-            local wait, kind, name, dimension = Inspect.time_to_go(L, t, entry, before)
+            local wait, kind, name, dimension = Inspect.time_to_go(L, t, entry, before, #list + 1)
             list[#list + 1] = {t.id, t.A, t.T, b, now - t.arr, wait, kind, name, dimension, t.rep}
         end
     end
