@@ -1,11 +1,11 @@
 """A simulator and gateways before it, as a limit's test needs them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from gateway.config import configured_lane, simulated_settings
-from gateway.config.settings import LogSettings, Settings
+from gateway.config.settings import LogSettings, ServerSettings, Settings
 from gateway.config.texts import Listen
 from gateway.domain.limits import Budget, LaneLimits
 from gateway.domain.topology import Agent as AgentSettings
@@ -22,6 +22,7 @@ from tests.integration.speaking import Agent, Speech, agent, bookkeeper
 
 MINUTE_S = 60.0
 LANE = "narrow"
+_SERVER = ServerSettings()
 
 
 @dataclass
@@ -70,6 +71,8 @@ async def ground(
     ttft_s: float = 0.0,
     tokens_per_s: float = 0.0,
     chunk_tokens: int = 8,
+    extra_models: Mapping[str, tuple[str, ...]] | None = None,
+    server: ServerSettings = _SERVER,
 ) -> AsyncIterator[Ground]:
     """Everything, running.
 
@@ -86,6 +89,8 @@ async def ground(
         ttft_s: See `SimulatorSettings`.
         tokens_per_s: See `SimulatorSettings`.
         chunk_tokens: See `SimulatorSettings`.
+        extra_models: See `SimulatorSettings`.
+        server: Bounds of the gateways.
     """
     rules = (
         {}
@@ -98,6 +103,7 @@ async def ground(
         ttft_s=ttft_s,
         tokens_per_s=tokens_per_s,
         chunk_tokens=chunk_tokens,
+        extra_models=extra_models or {},
     )
     simulator.state.configure(behaviour)
     simulator.state.reset()
@@ -110,6 +116,7 @@ async def ground(
             teams=() if team is None else (Team("crew", team),),
             queue=QueueSettings(max_wait_s=max_wait_s),
             minute_s=minute_s,
+            server=server,
         )
         urls = [
             (await stack.enter_async_context(running_gateway(settings, store_url))).url
@@ -128,6 +135,7 @@ def _settings(
     teams: Iterable[Team],
     queue: QueueSettings,
     minute_s: float,
+    server: ServerSettings,
 ) -> Settings:
     settings = simulated_settings(
         simulator_url,
@@ -139,4 +147,4 @@ def _settings(
         minute_s=minute_s,
         listen=Listen("127.0.0.1", 0),
     )
-    return replace(settings, logging=LogSettings(access_log=False))
+    return replace(settings, server=server, logging=LogSettings(access_log=False))
