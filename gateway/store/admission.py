@@ -15,6 +15,9 @@ Failure policy:
       ahead of the batch, so that no limit is ever missing.
     * A reply or an outbox entry is lost: each beat names the tickets that wait here, and the store
       answers for those that do not. A ticket that the store no longer knows arrives again.
+    * The store holds a ticket that has ended here (a call that was given up arrived late and
+      admitted it again, or the store came back some seconds old): each beat compares a few of the
+      tickets that the store holds for this replica with its own, and disowns what is unknown.
     * The script fails (a fault in the gateway): said in the log, and the calls of that batch are
       refused, since sending it again would fail again.
 """
@@ -32,7 +35,7 @@ import msgspec
 from gateway.core.admission import messages
 from gateway.core.admission.messages import Event, Operation
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
-from gateway.domain.admission import Settlement, TicketRequest, Verdict
+from gateway.domain.admission import Admitted, Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Lane, QueueSettings, Topology
@@ -105,6 +108,8 @@ class RedisAdmission:
         self._batches = Batches(self._call, self)
         self._waiting: dict[str, Waiting] = {}
         self._waiting_in: Counter[str] = Counter()
+        self._running: set[str] = set()
+        self._audited = ""
         self._configured: dict[str, Operation] = {}
         self._queue = QueueSettings()
         self._minute_s = 60.0
@@ -190,6 +195,7 @@ class RedisAdmission:
 
     def settle(self, settlement: Settlement) -> None:
         """Replace a reservation by the actual use."""
+        self._running.discard(settlement.ticket)
         self._batches.put(messages.settle(settlement))
 
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
@@ -263,11 +269,16 @@ class RedisAdmission:
         self._batches.put(operation, messages.BANDS[request.priority])
         if self._batches.lost:
             waiting.lose_patience_in(self._settings.patience_s, self._forsake)
+        self._running.discard(ticket)
         try:
-            return await waiting.verdict
+            verdict = await waiting.verdict
         except asyncio.CancelledError:
             self._batches.put(messages.cancel(ticket), LAST)
             raise
+        else:
+            if isinstance(verdict, Admitted):
+                self._running.add(ticket)
+            return verdict
         finally:
             waiting.disarm()
             del self._waiting[ticket]
@@ -319,6 +330,9 @@ class RedisAdmission:
             if event[0] == "n":
                 self._arm(cast("str", event[1]), cast("float", event[2]) / messages.MICRO)
                 continue
+            if event[0] == "o":
+                self._audit(*cast("tuple[str, list[str]]", event[1:]))
+                continue
             waiting = self._waiting.get(cast("str", event[1]))
             if waiting is None:
                 continue  # it was cancelled; the cancellation gives back what was granted
@@ -328,6 +342,13 @@ class RedisAdmission:
                 _log.exception("cannot read what the store says of a ticket: %r", event)
                 waiting.answer(_FAULT)
                 self._batches.put(messages.cancel(waiting.request.ticket), LAST)
+
+    def _audit(self, last: str, tickets: Sequence[str]) -> None:
+        """Disown what ended here; if its end is still to be sent, that goes first."""
+        self._audited = last
+        for ticket in tickets:
+            if ticket not in self._running and ticket not in self._waiting:
+                self._batches.put(["disown", ticket], LAST)
 
     def _heed(self, waiting: Waiting, event: Event) -> None:
         """Act on what the store says of a ticket.
@@ -396,6 +417,7 @@ class RedisAdmission:
         ]
         if not self._batches.lost:
             self._batches.put(["beat", old], LAST)
+            self._batches.put(["audit", self._audited], LAST)
             if now_s >= self._refresh_at_s:
                 self._refresh_at_s = now_s + self._settings.refresh_s
                 for operation in self._configured.values():

@@ -226,6 +226,14 @@ class Admission(RuleBasedStateMachine):
     def beat(self, replica: str, ticket: list[Any]) -> None:
         self.call(replica, ["beat", [ticket[0]]])
 
+    @rule(replica=replicas, ticket=tickets)
+    def audit(self, replica: str, ticket: list[Any]) -> None:
+        self.call(replica, ["audit", ""], ["audit", ticket[0]])
+
+    @rule(replica=replicas, ticket=tickets)
+    def disown(self, replica: str, ticket: list[Any]) -> None:
+        self.call(replica, ["disown", ticket[0]])
+
     @rule(replica=replicas, lane=lanes)
     def tick(self, replica: str, lane: str) -> None:
         self.call(replica, ["tick", lane])

@@ -8,11 +8,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from gateway.core.admission import messages
 from gateway.domain.admission import Admitted, Charge, Settlement
 from gateway.domain.limits import Budget, Dimension, Headroom, ScopeKind
 from gateway.domain.outcome import Reason, Refusal
 from gateway.store.admission import AdmissionSettings, RedisAdmission
 from gateway.store.connection import ROOT, Client, connect
+from gateway.store.scripts import admission_script
 from gateway.wiring.clock import SystemClock
 from tests.fixtures.valkey import ValkeyProcess
 
@@ -415,3 +417,32 @@ def test_default_times_fit_the_promise_that_nothing_leaks_for_longer_than_five_s
     settings = AdmissionSettings()
     assert settings.lease_s + settings.beat_s <= 5.0
     assert settings.lease_s >= 3 * settings.beat_s
+
+
+async def test_a_ticket_that_has_ended_here_but_not_in_the_store_is_disowned(
+    store: Client, admission: RedisAdmission
+) -> None:
+    """As when a call that was given up arrives late, or the store comes back some seconds old."""
+    await admission.admit(request("a", tokens=10))
+    late = msgspec.msgpack.encode([messages.arrive(request("ghost", tokens=10))])
+    settings = (ROOT,), ("r1", "", messages.micros(QUICK.lease_s), late)
+    admission.settle(ended("a", 10))
+    await admission.inspect_lane(LANE)
+    await admission_script().call(store, *settings)
+
+    async def gone() -> bool:
+        return (await admission.inspect_lane(LANE)).in_flight == 0
+
+    await until(gone, "the ghost to be disowned")
+    assert (await admission.inspect_lane(LANE)).ledger[3][1] == 10
+
+
+async def test_an_audit_disowns_no_call_that_runs(admission: RedisAdmission) -> None:
+    await admission.admit(request("a", tokens=10))
+    second = asyncio.ensure_future(admission.admit(request("b", tokens=10)))
+    await waiting(admission, 1)
+    await asyncio.sleep(4 * QUICK.beat_s)
+    seen = await admission.inspect_lane(LANE)
+    assert (seen.in_flight, sum(seen.waiting), seen.ledger[3][1]) == (1, 1, 0)
+    admission.settle(ended("a", 10))
+    assert isinstance(await second, Admitted)

@@ -28,6 +28,8 @@ from .snapshot import BudgetSnapshot, LaneSnapshot
 from .state import Books, Flow, KeptPlace, LaneState, Ticket
 
 _NOTHING = [0] * 7
+AUDITED = 32
+"""How many tickets an audit names at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Engine:
             "pause": self._pause,
             "resume": self._resume,
             "beat": self._beat,
+            "audit": self._audit,
+            "disown": self._disown,
             "tick": self._tick,
             "inspect": self._nothing,
         }
@@ -118,22 +122,29 @@ class Engine:
     def _reap(self, replica: str) -> None:
         """What a dead replica held comes back, what it waited for is forgotten."""
         books = self.books
-        for ticket in sorted(self._tickets_of(replica), key=lambda ticket: ticket.id):
-            lane = lane_of(books, ticket.lane)
-            if not ticket.admitted:
-                leave(books, lane, ticket)
-                continue
-            lanes.expire(lane, ticket.charge)
-            for budget in budgets_of(books, ticket):
-                budgets.expire(budget, ticket.charge)
-                touch_budget(books, budget)
-            books.touch_lane(ticket.lane)
-            del books.tickets[ticket.id]
+        for ticket in self._tickets_of(replica):
+            self._give_up(ticket)
         books.outboxes.pop(replica, None)
         books.replicas.drop(replica)
 
+    def _give_up(self, ticket: Ticket) -> None:
+        """Nobody answers for it: what it held comes back, what it was charged stays spent."""
+        books = self.books
+        lane = lane_of(books, ticket.lane)
+        if not ticket.admitted:
+            leave(books, lane, ticket)
+            return
+        lanes.expire(lane, ticket.charge)
+        for budget in budgets_of(books, ticket):
+            budgets.expire(budget, ticket.charge)
+            touch_budget(books, budget)
+        books.touch_lane(ticket.lane)
+        del books.tickets[ticket.id]
+
     def _tickets_of(self, replica: str) -> list[Ticket]:
-        return [ticket for ticket in self.books.tickets.values() if ticket.replica == replica]
+        """By name."""
+        tickets = [ticket for ticket in self.books.tickets.values() if ticket.replica == replica]
+        return sorted(tickets, key=lambda ticket: ticket.id.encode())
 
     def _pump(self, next_times: dict[str, tuple[int, str]]) -> None:
         books = self.books
@@ -427,6 +438,24 @@ class Engine:
                 self._asked.append(ticket)
             elif ticket.replica == books.caller:
                 grant(books, ticket)
+
+    def _audit(self, after: str) -> None:
+        """The caller compares the tickets named with its own, a few at a time."""
+        books = self.books
+        ids = [ticket.id for ticket in self._tickets_of(books.caller)]
+        named = [id_ for id_ in ids if id_.encode() > after.encode()][:AUDITED]
+        if named:
+            books.tell(books.caller, ["o", "" if len(named) < AUDITED else named[-1], named])
+
+    def _disown(self, id_: str) -> None:
+        """The caller knows nothing of a ticket that the store holds for it.
+
+        A call that was lost on its way arrived after its ticket had ended, or the store went back
+        to a time before that.
+        """
+        ticket = self.books.tickets.get(id_)
+        if ticket is not None and ticket.replica == self.books.caller:
+            self._give_up(ticket)
 
     def _tick(self, lane_name: str) -> None:
         self.books.touch_lane(lane_name)

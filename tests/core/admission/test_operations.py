@@ -155,6 +155,33 @@ def test_a_beat_finds_out_what_was_lost(desk: Desk) -> None:
     assert desk.last.lanes[0][0] == "lane"  # and b's lane was pumped
 
 
+def test_an_audit_names_the_caller_s_own_tickets_a_few_at_a_time(desk: Desk) -> None:
+    desk.lane(itpm=60_000)
+    for number in range(40):
+        desk.arrive(f"t{number:02}")
+    assert desk.call(["audit", ""]) == [["o", "t31", [f"t{number:02}" for number in range(32)]]]
+    assert desk.call(["audit", "t31"]) == [["o", "", [f"t{number}" for number in range(32, 40)]]]
+    desk.replica = "r2"
+    desk.call(["hello"])
+    assert desk.call(["audit", ""]) == []
+
+
+def test_a_disowned_ticket_keeps_its_charge_spent_and_holds_nothing(desk: Desk) -> None:
+    desk.arrive("a", charge(400))
+    desk.arrive("b", charge(400))
+    desk.call(["disown", "a"], ["disown", "b"], ["disown", "x"])
+    seen = desk.see()
+    assert (seen.in_flight, seen.waiting, seen.held[1], seen.level[1]) == (0, [0, 0, 0], 0, 200)
+    assert seen.ledger[3][1] == 400
+
+
+def test_nobody_disowns_another_replica_s_ticket(desk: Desk) -> None:
+    desk.arrive("a", charge(400))
+    desk.replica = "r2"
+    desk.call(["hello"], ["disown", "a"])
+    assert desk.see().in_flight == 1
+
+
 def test_a_timeout_of_an_unknown_ticket_says_so(desk: Desk) -> None:
     assert desk.cancel("x", timed_out=True) == [["u", "x"]]
     assert desk.cancel("x") == []

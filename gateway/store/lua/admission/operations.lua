@@ -12,6 +12,8 @@
 --   block lane dimensions for_us | unblock lane | pause lane | resume lane
 --   beat {ticket...}                              these wait here, as far as the replica knows:
 --                                                 it is told what each can expect
+--   audit after_ticket                            name the next of the caller's own tickets
+--   disown ticket                                 the caller knows nothing of it
 --   tick lane                                     pump only
 --   inspect scope with_queue
 --
@@ -19,7 +21,7 @@
 -- -1 stands for "no limit" and "not told"; dimensions are numbered rpm itpm otpm tpm all.
 -- Events: {'g' ticket waited_us kind name dimension}, {'r' ticket reason kind name dimension need
 -- allowed retry_us}, {'w' ticket position predicted_us kind name dimension left_us ahead},
--- {'u' ticket}, {'n' lane next_us}.
+-- {'u' ticket}, {'n' lane next_us}, {'o' last_ticket {ticket...}}.
 
 local arrivals, asked = {}, {}
 local NOTHING = {0, 0, 0, 0, 0, 0, 0}
@@ -43,22 +45,26 @@ function Run.settle(t, actual)
     State.drop_ticket(t)
 end
 
+-- A ticket that nobody answers for: what it held comes back, what it was charged stays spent.
+function Run.give_up(t)
+    if t.st == 0 then
+        Queue.leave(Lane.of(t.L), t)
+        return
+    end
+    Lane.expire(Lane.of(t.L), t.c)
+    Run.each_scope(t, function(S)
+        Budget.expire(S, t.c)
+        Queue.touch_budget(S)
+    end)
+    State.touch_lane(t.L)
+    State.drop_ticket(t)
+end
+
 function Run.reap(replica)
-    local ids = redis.call('SMEMBERS', ROOT .. 'replica:' .. replica)
-    table.sort(ids)
+    local ids = redis.call('ZRANGE', ROOT .. 'replica:' .. replica, 0, -1)
     for _, id in ipairs(ids) do
         local t = State.ticket_of(id)
-        if t and t.st == 0 then
-            Queue.leave(Lane.of(t.L), t)
-        elseif t then
-            Lane.expire(Lane.of(t.L), t.c)
-            Run.each_scope(t, function(S)
-                Budget.expire(S, t.c)
-                Queue.touch_budget(S)
-            end)
-            State.touch_lane(t.L)
-            State.drop_ticket(t)
-        end
+        if t then Run.give_up(t) end
     end
     redis.call('DEL', ROOT .. 'replica:' .. replica, ROOT .. 'out:' .. replica)
     State.remove('replicas', replica)
@@ -76,8 +82,7 @@ end
 function Run.accept(t)
     tickets[t.id] = t
     t.dirty = t.dirty or 1
-    redis.call('SADD', ROOT .. 'replica:' .. CALLER, t.id)
-    expiring['replica:' .. CALLER] = true
+    State.add('replica:' .. CALLER, 0, t.id)
 end
 
 -- Nobody waits in this lane, or for these budgets: the ticket need not be queued to be served.
@@ -168,7 +173,7 @@ function Operations.requeue(op)
         Budget.settle(S, c, NOTHING, t.adm, S.s.hold)
         Queue.touch_budget(S)
     end)
-    redis.call('SREM', ROOT .. 'replica:' .. t.rep, t.id)
+    State.remove('replica:' .. t.rep, t.id)
     t.c, t.st, t.rep, t.cost, t.dirty = op[8], 0, CALLER, 0, 1
     Run.accept(t)
     Queue.enqueue(L, t, 0)
@@ -259,6 +264,18 @@ function Operations.beat(op)
             asked[#asked + 1] = id
         end
     end
+end
+
+-- The caller compares them with its own, a few at a time.
+function Operations.audit(op)
+    local from = op[2] == '' and '-' or '(' .. op[2]
+    local ids = redis.call('ZRANGEBYLEX', ROOT .. 'replica:' .. CALLER, from, '+', 'LIMIT', 0, 32)
+    if #ids > 0 then State.tell(CALLER, {'o', #ids < 32 and '' or ids[32], ids}) end
+end
+
+function Operations.disown(op)
+    local t = State.ticket_of(op[2])
+    if t and t.rep == CALLER then Run.give_up(t) end
 end
 
 function Run.configure_lane(name, to)

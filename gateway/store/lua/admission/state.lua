@@ -16,7 +16,7 @@
 -- State, all under the root; every key expires:
 --   replicas             ZSET replica by last call
 --   lanes                ZSET lane by last configuration, so that all can be listed
---   replica:R            SET  tickets of a replica, waiting or admitted
+--   replica:R            ZSET tickets of a replica, waiting or admitted, by name
 --   out:R                LIST events for a replica that were decided in another one's call
 --   lane:L               BLOB lane: limits, buckets, blocks, queue sums, ledger
 --   scope:S              BLOB budget of S = agent:NAME or team:NAME
@@ -108,7 +108,7 @@ end
 function State.drop_ticket(t)
     tickets[t.id] = false
     redis.call('DEL', ROOT .. 'ticket:' .. t.id)
-    redis.call('SREM', ROOT .. 'replica:' .. t.rep, t.id)
+    State.remove('replica:' .. t.rep, t.id)
 end
 
 function State.save_all()
