@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format bench bench-fleet system
+.PHONY: help setup lock demo serve test lint format simulate bench bench-fleet system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -43,6 +43,9 @@ lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
 format: $(STAMP) ## Format and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+simulate: $(STAMP) ## Admission on a simulated clock, network and store (SEEDS=1-50)
+	$(BIN)/python -m tests.simulation $(or $(SEEDS),1-50)
 
 bench: $(STAMP) ## CPU per proxied call beside nginx and a bare uvicorn + httpx2 proxy
 	$(BIN)/python -m tests.bench.proxy_cpu

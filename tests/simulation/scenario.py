@@ -132,6 +132,13 @@ def draw(seed: int) -> Scenario:
     )
 
 
+def shortened(scenario: Scenario) -> Scenario:
+    """The same people and limits, no faults, little time."""
+    return replace(
+        scenario, faults=(), neighbour=0.0, faults_end_s=20.0, settle_s=30.0, measure_s=30.0
+    )
+
+
 def _faults(rng: random.Random, end_s: float) -> tuple[Fault, ...]:
     """A few kinds, so that each has seeds in which it is alone."""
     kinds = rng.sample(_FAULTS, rng.randint(1, 5))

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,26 +12,21 @@ from gateway.core.admission import lane as lanes
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.state import BudgetState, LaneState
 
-from .scenario import Fault, Scenario, draw
+from .scenario import draw, shortened
 from .world import run, run_scenario
 
 CALM = 5
 """A seed in which nothing goes wrong."""
 
 
-def _short(seed: int, *faults: Fault) -> Scenario:
-    """A seed's people and limits, with these faults only, in little time."""
-    return replace(
-        draw(seed),
-        faults=faults,
-        neighbour=0.0,
-        faults_end_s=faults[-1].at_s + 20.0 if faults else 20.0,
-        settle_s=30.0,
-        measure_s=30.0,
-    )
+_TRACE = f"""
+from tests.simulation.scenario import draw, shortened
+from tests.simulation.world import run_scenario
+print(run_scenario(shortened(draw({CALM}))).trace)
+"""
 
 
-@pytest.mark.parametrize("seed", [2, 6, 13])
+@pytest.mark.parametrize("seed", [6, 52])
 def test_nothing_is_lost_and_nobody_starves_whatever_goes_wrong(seed: int) -> None:
     report = run(seed)
     assert report.findings == []
@@ -40,23 +34,22 @@ def test_nothing_is_lost_and_nobody_starves_whatever_goes_wrong(seed: int) -> No
 
 
 def test_without_faults_the_provider_never_refuses() -> None:
-    report = run_scenario(_short(CALM))
+    report = run_scenario(draw(CALM))
     assert report.findings == []
     assert report.provider_429s == 0
 
 
 def test_a_seed_means_the_same_in_every_process() -> None:
     """Also with another order of sets, which string hashes decide."""
-    words = (sys.executable, "-m", "tests.simulation", str(CALM))
-    hashes = {
-        subprocess.run(
-            words, env={"PYTHONHASHSEED": order}, capture_output=True, text=True, check=True
-        )
-        .stdout.splitlines()[0]
-        .split()[-1]
-        for order in ("1", "2")
-    }
-    assert len(hashes) == 1
+    there = subprocess.run(
+        (sys.executable, "-c", _TRACE),
+        env={"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = run_scenario(shortened(draw(CALM)))
+    assert there.stdout.strip() == here.trace
 
 
 # --- the checks see what is wrong -------------------------------------------------------------
@@ -68,7 +61,7 @@ def test_a_lane_that_charges_too_little_is_found(monkeypatch: pytest.MonkeyPatch
 
     old: Callable[[LaneState, Sequence[int]], None] = lanes.take
     monkeypatch.setattr(lanes, "take", take)
-    assert any("429" in finding for finding in run_scenario(_short(CALM)).findings)
+    assert any("429" in finding for finding in run_scenario(shortened(draw(CALM))).findings)
 
 
 def test_a_budget_that_forgets_too_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,16 +70,19 @@ def test_a_budget_that_forgets_too_early_is_found(monkeypatch: pytest.MonkeyPatc
 
     old: Callable[[BudgetState, int], None] = budgets.advance
     monkeypatch.setattr(budgets, "advance", advance)
-    findings = run_scenario(_short(1)).findings
+    findings = run_scenario(shortened(draw(1))).findings
     assert any("in the minute before" in finding for finding in findings)
 
 
 def test_a_settlement_that_is_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With audits it would be made good, hence without."""
+
     def call(self: Engine, replica: str, operations: Any, now_us: int) -> Any:
-        kept = [op for op in operations if op[0] != "settle" or not str(op[1]).endswith("7.0")]
+        lost = [op for op in operations if op[0] == "settle" and str(op[1]).endswith("7.0")]
+        kept = [op for op in operations if op not in lost and op[0] != "audit"]
         return old(self, replica, kept or [["tick", "x"]], now_us)
 
     old = Engine.call
     monkeypatch.setattr(Engine, "call", call)
-    findings = run_scenario(_short(CALM)).findings
+    findings = run_scenario(shortened(draw(CALM))).findings
     assert any("is still admitted" in finding for finding in findings)
