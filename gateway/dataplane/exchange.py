@@ -18,6 +18,7 @@ from .call import Call, Plan
 from .failing import refuse
 from .headers import downstream_headers, in_plain, value_of
 from .keepalive import KeepAlive
+from .masking import masked
 from .parts import Parts
 from .presence import Presence
 from .relay import InflatingMeter, inflated, meter_for, read_bounded, relay, seen_usage
@@ -129,6 +130,9 @@ class Exchange:
         bound = self._parts.settings.max_error_bytes
         body, whole = await read_bounded(response, bound)
         plain = inflated(response.headers, body, bound)
+        fields, body, plain = masked(
+            response.headers, body, plain, self._plan.target.provider.api_key
+        )
         answer = self._plan.codec.classify(
             response.status, response.headers, plain, self._parts.clock.wall()
         )
@@ -144,7 +148,7 @@ class Exchange:
             presence.leave()
             await self._tell(answer, response.status, plain if whole else b"")
             return True
-        headers = downstream_headers(response.headers, resized=False) + call.own_headers()
+        headers = downstream_headers(fields, resized=False) + call.own_headers()
         if answer.verdict is ProviderVerdict.BILLING and not value_of(headers, NO_RETRY[0]):
             headers.append(NO_RETRY)
         await call.responder.start(response.status, headers)
