@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import CallRecord
@@ -140,7 +141,31 @@ class Explanations(Protocol):
     """What is remembered of finished calls."""
 
     async def find(self, request_id: str) -> Explanation | None:
-        """The explanation of a call that any replica finished, if it is still kept."""
+        """The explanation of a call that any replica finished, if it is still kept.
+
+        Raises:
+            StoreSilent: The store does not answer.
+        """
+
+
+class Books(Protocol):
+    """The limits of all replicas as the store sees them; nothing is changed by looking.
+
+    Each raises `StoreSilent` when the store does not answer.
+    """
+
+    async def lanes(self) -> list[str]:
+        """Names of all lanes in use, configured or not, in order."""
+
+    async def lane(self, name: str, *, queue: bool = False) -> LaneSnapshot:
+        """One lane, with its queue if wanted."""
+
+    async def agent(self, name: str) -> BudgetSnapshot:
+        """One agent's budget."""
+
+
+class StoreSilent(Exception):  # noqa: N818 - a fact about the store
+    """The store does not answer now."""
 
 
 class Observer(Protocol):

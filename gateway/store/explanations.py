@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from gateway.core.explaining import explain, is_plain
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import CallRecord
-from gateway.ports import Clock
+from gateway.ports import Clock, StoreSilent
 
 from .connection import Client
 from .scripts import Script
@@ -94,9 +94,12 @@ class StoredExplanations:
         """The explanation of a finished call, if it is still kept.
 
         Raises:
-            RedisError: The store does not answer.
+            StoreSilent: The store does not answer.
         """
-        found = await self._redis.get(f"{self._root}:why:{request_id}")
+        try:
+            found = await self._redis.get(f"{self._root}:why:{request_id}")
+        except (RedisError, OSError) as error:
+            raise StoreSilent(str(error)) from error
         try:
             ended_s, record = self._decode(found or b"")
         except msgspec.MsgspecError:

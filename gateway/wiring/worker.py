@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gateway.config import Settings
@@ -24,6 +24,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.upstream.transport import HttpUpstream
 
 from . import memory
+from .admin import PREFIX, StoredBooks, admin
 from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
@@ -44,7 +45,7 @@ class WorkerPlan:
     """
 
     settings: Settings
-    store_url: str
+    store_url: str = field(repr=False)  # it may hold a password
     multiprocess_dir: str | None = None
     own_process: bool = False
 
@@ -121,7 +122,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
 
         if plan.own_process:
             memory.settle()
-        yield House(pipeline, pages(metrics, can_admit))
+        control_plane = admin(
+            settings, StoredBooks(redis, admission, clock), directory, explanations, clock
+        )
+        yield House(pipeline, pages(metrics, can_admit), ((PREFIX, control_plane),))
 
 
 def data_plane_settings(settings: Settings) -> DataPlaneSettings:

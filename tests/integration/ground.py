@@ -17,7 +17,7 @@ from gateway.simulator import (
     SimulatorSettings,
 )
 from gateway.store.admission import RedisAdmission
-from tests.fixtures.gateway import ALICE, BOB, KEY, OTHER_KEY, running_gateway
+from tests.fixtures.gateway import ADMIN_TOKEN, ALICE, BOB, KEY, OTHER_KEY, running_gateway
 from tests.integration.speaking import Agent, Speech, agent, bookkeeper
 
 MINUTE_S = 60.0
@@ -147,4 +147,5 @@ def _settings(
         minute_s=minute_s,
         listen=Listen("127.0.0.1", 0),
     )
-    return replace(settings, server=server, logging=LogSettings(access_log=False))
+    quiet = LogSettings(access_log=False)
+    return replace(settings, server=server, logging=quiet, admin_token=ADMIN_TOKEN)

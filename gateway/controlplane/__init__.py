@@ -1,0 +1,1 @@
+"""The admin API: FastAPI and pydantic live here and nowhere else."""
