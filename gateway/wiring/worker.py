@@ -16,6 +16,7 @@ from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
 from gateway.ports import Observer
 from gateway.store.admission import RedisAdmission
+from gateway.store.background import pause, running
 from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
@@ -32,6 +33,9 @@ from .pages import pages
 from .prices import ListPrices
 
 log = logging.getLogger("gateway")
+
+REFRESH_S = 0.5
+"""How old the gauges of another worker may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             )
         )
         metrics.watch(lambda: pipeline.in_flight, lambda: admission.store_up)
+        if plan.multiprocess_dir is not None:
+            await stack.enter_async_context(running("gauges", _refreshing(metrics)))
 
         async def can_admit() -> str | None:
             return None if admission.store_up else "the store does not answer"
@@ -126,6 +132,13 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             settings, StoredBooks(redis, admission, clock), directory, explanations, clock
         )
         yield House(pipeline, pages(metrics, can_admit), ((PREFIX, control_plane),))
+
+
+async def _refreshing(metrics: Metrics) -> None:
+    """Keep this worker's gauges fresh, since `/metrics` may be answered by another worker."""
+    while True:
+        metrics.refresh()
+        await pause(REFRESH_S)
 
 
 def data_plane_settings(settings: Settings) -> DataPlaneSettings:
