@@ -13,6 +13,8 @@ Failure policy:
     * The store has forgotten this replica (it was paused for longer than its lease, or the store
       lost its data): the script does nothing but say so, and the whole configuration is sent
       ahead of the batch, so that no limit is ever missing.
+    * The store was out of reach, and may have come back as it was before a change of limits: the
+      configuration is sent again.
     * A reply or an outbox entry is lost: each beat names the tickets that wait here, and the store
       answers for those that do not. A ticket that the store no longer knows arrives again.
     * The store holds a ticket that has ended here (a call that was given up arrived late and
@@ -130,7 +132,9 @@ class RedisAdmission:
         """Begin to send, to listen and to beat."""
         self._refresh_at_s = self._clock.monotonic() + self._settings.refresh_s
         self._spawn(self._batches.run())
-        self._spawn(listen(self._redis, f"{self._root}:out:{self._replica}", self._take))
+        self._spawn(
+            listen(self._redis, f"{self._root}:out:{self._replica}", self._take, self._again)
+        )
         self._beat_later()
 
     async def stop(self) -> None:
@@ -325,6 +329,11 @@ class RedisAdmission:
         """What a store that has forgotten this replica must be told first."""
         return self._configured.values()
 
+    def _again(self) -> None:
+        """The store may have come back as it was before the last change of limits."""
+        for operation in self._configured.values():
+            self._batches.put(operation)
+
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             if event[0] == "n":
@@ -420,8 +429,7 @@ class RedisAdmission:
             self._batches.put(["audit", self._audited], LAST)
             if now_s >= self._refresh_at_s:
                 self._refresh_at_s = now_s + self._settings.refresh_s
-                for operation in self._configured.values():
-                    self._batches.put(operation)
+                self._again()
         self._beat_later()
 
     async def _call(self, packed: bytes) -> object:

@@ -22,15 +22,28 @@ _BLOCK_S = 1
 _PAUSE_S = 0.2
 
 
-async def listen(client: Client, key: str, take: Callable[[Sequence[Event]], None]) -> None:
-    """Hand on what arrives at `key`, for ever."""
+async def listen(
+    client: Client,
+    key: str,
+    take: Callable[[Sequence[Event]], None],
+    back: Callable[[], None],
+) -> None:
+    """Hand on what arrives at `key`, for ever; call `back` when the store is back after a failure.
+
+    A command is under way here nearly always, so that no restart of the store goes unnoticed.
+    """
+    lost = False
     decode = msgspec.msgpack.Decoder(list[list[object]]).decode
     while True:
         try:
             found = await client.blpop([key], timeout=_BLOCK_S)
+            if lost:
+                lost = False
+                back()
             if found is not None:
                 take(decode(found[1]))  # type: ignore[arg-type] # redis-py does not say bytes
         except (RedisError, OSError) as error:
+            lost = True
             _log.debug("outbox %s: %s", key, error)
             await pause(_PAUSE_S)
         except msgspec.DecodeError:

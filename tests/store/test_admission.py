@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway.core.admission import messages
-from gateway.domain.admission import Admitted, Charge, Settlement
+from gateway.domain.admission import Admitted, Charge, Expectation, Settlement
 from gateway.domain.limits import Budget, Dimension, Headroom, ScopeKind
 from gateway.domain.outcome import Reason, Refusal
 from gateway.store.admission import AdmissionSettings, RedisAdmission
@@ -446,3 +446,56 @@ async def test_an_audit_disowns_no_call_that_runs(admission: RedisAdmission) -> 
     assert (seen.in_flight, sum(seen.waiting), seen.ledger[3][1]) == (1, 1, 0)
     admission.settle(ended("a", 10))
     assert isinstance(await second, Admitted)
+
+
+async def test_a_store_that_was_out_of_reach_is_told_the_limits_again(
+    store: Client, admission: RedisAdmission
+) -> None:
+    """It may have come back as it was before they were changed."""
+    old = messages.configure_all(topology(itpm=77, concurrency=1))
+    packed = msgspec.msgpack.encode(list(old))
+    await admission_script().call(
+        store, (ROOT,), ("r1", "", messages.micros(QUICK.lease_s), packed)
+    )
+    assert (await admission.inspect_lane(LANE)).configured[1] == 77
+    await store.execute_command("CLIENT", "KILL", "TYPE", "normal")
+
+    async def right() -> bool:
+        return (await admission.inspect_lane(LANE)).configured[1] == 6000
+
+    await until(right, "the limits in force to be the configured ones")
+
+
+async def test_a_call_that_waits_hears_what_it_can_expect_and_how_that_changes(
+    store: Client,
+) -> None:
+    of = topology(concurrency=1)
+    told: list[Expectation] = []
+    async with replica(store, "r1", of=of) as one, replica(store, "r2", of=of) as two:
+        await one.admit(request("a"))
+        before = asyncio.ensure_future(one.admit(request("b", agent="bob")))
+        await waiting(one, 1)
+        call = asyncio.ensure_future(two.admit(request("c"), told.append))
+
+        async def heard() -> bool:
+            return len(told) > 2
+
+        await until(heard, "more than what is told at the beginning")
+        assert {(one.position, one.ahead, one.bound.name) for one in told} == {(2, "bob", LANE)}
+        before.cancel()
+
+        async def first() -> bool:
+            return told[-1].position == 1
+
+        await until(first, "to hear that nobody is ahead any more")
+        assert told[-1].ahead is None
+        one.settle(ended("a"))
+        assert isinstance(await call, Admitted)
+        count = len(told)
+    assert len(told) == count
+
+
+async def test_a_call_that_is_admitted_at_once_hears_nothing(admission: RedisAdmission) -> None:
+    told: list[Expectation] = []
+    await admission.admit(request("a"), told.append)
+    assert told == []

@@ -19,7 +19,7 @@ async def collect(client: Client, wanted: int, work: asyncio.Event) -> list[Even
     def take(events: Sequence[Event]) -> None:
         found.extend(events)
 
-    listener = asyncio.ensure_future(listen(client, "{k}", take))
+    listener = asyncio.ensure_future(listen(client, "{k}", take, lambda: None))
     work.set()
 
     async def enough() -> bool:
