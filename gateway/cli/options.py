@@ -22,6 +22,10 @@ Config: TypeAlias = Annotated[
         help="The configuration. Without it: gateway.yaml in this folder, if there is one.",
     ),
 ]
+GatewayUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="The gateway, if it is not the one from here."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
