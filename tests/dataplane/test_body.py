@@ -60,7 +60,8 @@ async def test_a_client_that_leaves_in_the_middle_is_noticed(pieces: Iterable[by
 
 async def test_a_client_that_pauses_too_long_is_told_so() -> None:
     async def receive() -> Message:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
 
     with pytest.raises(Refused) as caught:
         await read_body(request(), receive, 10, 0.01)
