@@ -8,7 +8,6 @@ from gateway.config.settings import LogLevel
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SERVER = "uvicorn.error"
 _CHATTY = (_SERVER, "httpx2")
-_INCOMPLETE = "ASGI callable returned without completing response."
 
 
 def log_to_stderr(level: LogLevel) -> None:
@@ -17,14 +16,3 @@ def log_to_stderr(level: LogLevel) -> None:
     if level is not LogLevel.DEBUG:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
-    quieten_server()
-
-
-def quieten_server() -> None:
-    """Leave out what is no error to the gateway. Harmless if repeated."""
-    logging.getLogger(_SERVER).addFilter(_without_cut_answers)
-
-
-def _without_cut_answers(record: logging.LogRecord) -> bool:
-    """An answer that the provider cut is ended by closing the connection, which is no error."""
-    return record.getMessage() != _INCOMPLETE

@@ -23,7 +23,6 @@ from gateway.config import Settings
 from gateway.config.environment import export
 from gateway.store.embedded import EmbeddedValkey
 
-from .logs import quieten_server
 from .protocol import ServedConnection
 from .worker import WorkerPlan
 
@@ -78,7 +77,7 @@ async def serving(plan: WorkerPlan) -> AsyncIterator[str]:
             await server.ready(task)
             yield _base_url(listener)
         finally:
-            server.should_exit = True
+            server.stop()
             await task
 
 
@@ -89,7 +88,6 @@ def replace_workers(settings: Settings, workers: int) -> Settings:
 
 def server_config(plan: WorkerPlan, settings: Settings) -> uvicorn.Config:
     """How uvicorn serves a door: nothing added, nothing logged for each call."""
-    quieten_server()
     return uvicorn.Config(
         plan,
         factory=True,
@@ -154,6 +152,17 @@ class _Embedded(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._up = asyncio.Event()
+        self._told = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin the graceful stop."""
+        self.should_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        """Wait to be told; uvicorn's own loop looks ten times a second."""
+        await self.on_tick(0)
+        await self._told.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -13,7 +13,6 @@ log_to_stderr(LogLevel("{level}"))
 for name in ("gateway", "uvicorn.error", "httpx2"):
     logging.getLogger(name).info("information of " + name)
     logging.getLogger(name).warning("warning of " + name)
-logging.getLogger("uvicorn.error").error("ASGI callable returned without completing response.")
 """
 
 
