@@ -27,9 +27,9 @@ from tests.integration.speaking import ALL, ANTHROPIC, OPENAI, STREAMED, Agent, 
 from tests.integration.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MINUTE_S = 1.2
-MINUTES = 3
-JITTER = 0.08
+MINUTE_S = 1.0
+MINUTES = 2.5
+JITTER = 0.1
 BUDGET = 2000
 SMALL, LARGE = 20, 60
 """Output tokens of a call; what an estimate can be wrong by is at most the difference."""
