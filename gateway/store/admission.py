@@ -110,7 +110,7 @@ class RedisAdmission:
         self._batches = Batches(self._call, self)
         self._waiting: dict[str, Waiting] = {}
         self._waiting_in: Counter[str] = Counter()
-        self._running: set[str] = set()
+        self._running: dict[str, float] = {}
         self._audited = ""
         self._configured: dict[str, Operation] = {}
         self._queue = QueueSettings()
@@ -199,7 +199,7 @@ class RedisAdmission:
 
     def settle(self, settlement: Settlement) -> None:
         """Replace a reservation by the actual use."""
-        self._running.discard(settlement.ticket)
+        self._running.pop(settlement.ticket, None)
         self._batches.put(messages.settle(settlement))
 
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
@@ -273,7 +273,7 @@ class RedisAdmission:
         self._batches.put(operation, messages.BANDS[request.priority])
         if self._batches.lost:
             waiting.lose_patience_in(self._settings.patience_s, self._forsake)
-        self._running.discard(ticket)
+        waiting.before_s = self._running.pop(ticket, None)
         try:
             verdict = await waiting.verdict
         except asyncio.CancelledError:
@@ -281,7 +281,7 @@ class RedisAdmission:
             raise
         else:
             if isinstance(verdict, Admitted):
-                self._running.add(ticket)
+                self._running[ticket] = verdict.waited_s
             return verdict
         finally:
             waiting.disarm()
@@ -368,7 +368,9 @@ class RedisAdmission:
         """
         match event[0]:
             case "g":
-                waiting.answer(messages.admitted(event))
+                verdict = messages.admitted(event)
+                if not verdict.waited_s or verdict.waited_s != waiting.before_s:
+                    waiting.answer(verdict)
             case "r":
                 waiting.answer(messages.refused(event))
             case "w":
@@ -427,6 +429,7 @@ class RedisAdmission:
         if not self._batches.lost:
             self._batches.put(["beat", old], LAST)
             self._batches.put(["audit", self._audited], LAST)
+            self._audited = ""  # from the beginning, unless there are more
             if now_s >= self._refresh_at_s:
                 self._refresh_at_s = now_s + self._settings.refresh_s
                 self._again()

@@ -16,6 +16,9 @@ class Waiting:
         since_s: Monotonic time of the call.
         deadline_s: Monotonic time after which it does not want to wait.
         told: Hears what it can expect.
+        before_s: How long it waited for the turn that it has given back, if it had one. That turn
+            may be told late or again (the outbox and replies overtake each other); each later one
+            has waited longer.
         heard: Whether the store has said so far that it waits.
     """
 
@@ -23,6 +26,7 @@ class Waiting:
         "_loop",
         "_patience",
         "_timer",
+        "before_s",
         "deadline_s",
         "heard",
         "request",
@@ -43,6 +47,7 @@ class Waiting:
         self.since_s = now_s
         self.deadline_s = now_s + request.max_wait_s
         self.told = told
+        self.before_s: float | None = None
         self.heard = False
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None

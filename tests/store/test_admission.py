@@ -499,3 +499,39 @@ async def test_a_call_that_is_admitted_at_once_hears_nothing(admission: RedisAdm
     told: list[Expectation] = []
     await admission.admit(request("a"), told.append)
     assert told == []
+
+
+async def test_a_turn_that_was_given_back_is_not_taken_for_the_next_one(
+    admission: RedisAdmission,
+) -> None:
+    """The outbox may say late what a reply has said before."""
+    await admission.admit(request("a", tokens=10))
+    second = asyncio.ensure_future(admission.admit(request("b", tokens=10, wait_s=5000)))
+    await waiting(admission, 1)
+    admission.settle(ended("a", 10))
+    first_turn = await second
+    assert isinstance(first_turn, Admitted)
+    admission.pause(LANE)
+    again = asyncio.ensure_future(admission.requeue(request("b", tokens=10, wait_s=5000)))
+    await waiting(admission, 1)
+    admission._take([["g", "b", first_turn.waited_s * messages.MICRO, "", "", ""]])
+    await waiting(admission, 1)
+    assert not again.done()
+    admission.resume(LANE)
+    next_turn = await again
+    assert isinstance(next_turn, Admitted)
+    assert next_turn.waited_s > first_turn.waited_s
+
+
+async def test_audits_begin_again_when_they_are_through(store: Client) -> None:
+    async with replica(store, "r1", of=topology()) as admission:
+        admission._audited = "zzz"
+        late = msgspec.msgpack.encode([messages.arrive(request("ghost"))])
+        await admission_script().call(
+            store, (ROOT,), ("r1", "", messages.micros(QUICK.lease_s), late)
+        )
+
+        async def gone() -> bool:
+            return (await admission.inspect_lane(LANE)).in_flight == 0
+
+        await until(gone, "the ghost to be disowned")
