@@ -130,7 +130,7 @@ def _end(call: Fields) -> Iterator[str]:
     if call["outcome"] == "left":
         yield "The client went away before its answer was whole."
     else:
-        message = f": {call['message']}" if call["message"] else "."
+        message = f": {call['message']}" if call["message"] else ": its answer was passed on."
         yield f"{_FAULTS[call['fault']]}{reason}{message}"
     if call["retry_after_s"] is not None:
         yield f"It was told to come back after {seconds(call['retry_after_s'])}."

@@ -23,6 +23,7 @@ _OURS = {
     "GATEWAY_URL",
     "GATEWAY_KEY",
     "ANTHROPIC_AUTH_TOKEN",
+    "GATEWAY_ADMIN_TOKEN",
 }
 
 

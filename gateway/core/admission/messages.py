@@ -197,7 +197,9 @@ def expected(event: Event) -> tuple[Expectation, float]:
     )
     wait_s = wait_us / MICRO
     bound = Bound(ScopeKind(kind), name, Dimension(dimension), wait_s)
-    return Expectation(position, wait_s, bound, ahead or None), left_us / MICRO
+    if not ahead:  # the place is worked out from shares; who is first is known
+        return Expectation(1, wait_s, bound), left_us / MICRO
+    return Expectation(position, wait_s, bound, ahead), left_us / MICRO
 
 
 def refused(event: Event) -> Refusal:

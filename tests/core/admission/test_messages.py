@@ -111,7 +111,7 @@ def test_a_wait_tells_position_prediction_and_time_left() -> None:
     event: messages.Event = ["w", "t", 3, 2_000_000, "lane", "lane", "rpm", 5_000_000, "bob"]
     bound = Bound(ScopeKind.LANE, "lane", Dimension.RPM, 2.0)
     assert messages.expected(event) == (Expectation(3, 2.0, bound, "bob"), 5.0)
-    assert messages.expected([*event[:-1], ""]) == (Expectation(3, 2.0, bound, None), 5.0)
+    assert messages.expected([*event[:-1], ""]) == (Expectation(1, 2.0, bound), 5.0)
 
 
 @pytest.mark.parametrize(
