@@ -32,7 +32,7 @@ serve: $(STAMP) ## Run the gateway (provider keys from the environment or gatewa
 	$(BIN)/gateway serve
 
 test: $(STAMP) ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
 	$(BIN)/ruff check .
