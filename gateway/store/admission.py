@@ -322,7 +322,7 @@ class RedisAdmission:
     def store_lost(self) -> None:
         """The store did not answer."""
         for waiting in self._waiting.values():
-            if not waiting.heard:
+            if waiting.heard_s is None:
                 waiting.lose_patience_in(self._settings.patience_s, self._forsake)
 
     def configuration(self) -> Iterable[Operation]:
@@ -374,7 +374,7 @@ class RedisAdmission:
             case "r":
                 waiting.answer(messages.refused(event))
             case "w":
-                waiting.heard = True
+                waiting.heard_s = self._clock.monotonic()
                 expectation, left_s = messages.expected(event)
                 waiting.arm(left_s, self._overdue)
                 if waiting.told is not None:
@@ -422,12 +422,13 @@ class RedisAdmission:
     def _beat_now(self) -> None:
         now_s = self._clock.monotonic()
         old = [
-            ticket
+            (waiting.heard_s or 0.0, ticket)
             for ticket, waiting in self._waiting.items()
             if now_s - waiting.since_s >= self._settings.beat_s
         ]
+        old.sort()  # only so many are told again; those who heard least lately come first
         if not self._batches.lost:
-            self._batches.put(["beat", old], LAST)
+            self._batches.put(["beat", [ticket for _, ticket in old]], LAST)
             self._batches.put(["audit", self._audited], LAST)
             self._audited = ""  # from the beginning, unless there are more
             if now_s >= self._refresh_at_s:

@@ -19,7 +19,7 @@ class Waiting:
         before_s: How long it waited for the turn that it has given back, if it had one. That turn
             may be told late or again (the outbox and replies overtake each other); each later one
             has waited longer.
-        heard: Whether the store has said so far that it waits.
+        heard_s: Monotonic time at which the store last said that it waits, `None` before that.
     """
 
     __slots__ = (
@@ -28,7 +28,7 @@ class Waiting:
         "_timer",
         "before_s",
         "deadline_s",
-        "heard",
+        "heard_s",
         "request",
         "since_s",
         "told",
@@ -48,7 +48,7 @@ class Waiting:
         self.deadline_s = now_s + request.max_wait_s
         self.told = told
         self.before_s: float | None = None
-        self.heard = False
+        self.heard_s: float | None = None
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None

@@ -28,6 +28,8 @@ from .snapshot import BudgetSnapshot, LaneSnapshot
 from .state import Books, Flow, KeptPlace, LaneState, Ticket
 
 _NOTHING = [0] * 7
+TOLD_AT_ONCE = 64
+"""Of how many waiting tickets one beat is told what they can expect."""
 AUDITED = 32
 """How many tickets an audit names at once."""
 
@@ -435,7 +437,8 @@ class Engine:
                 books.tell(books.caller, ["u", id_])
             elif not ticket.admitted:
                 books.touch_lane(ticket.lane)
-                self._asked.append(ticket)
+                if len(self._asked) < TOLD_AT_ONCE:
+                    self._asked.append(ticket)
             elif ticket.replica == books.caller:
                 grant(books, ticket)
 

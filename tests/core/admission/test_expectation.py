@@ -2,6 +2,8 @@
 
 import pytest
 
+from gateway.core.admission.operations import TOLD_AT_ONCE
+
 from .desk import BACKGROUND, NORMAL, URGENT, Desk, charge
 
 
@@ -118,3 +120,11 @@ def test_the_queue_shows_how_long_a_budget_of_calls_keeps_each_back() -> None:
         ("a", 2_000_000, "agent", "concurrency"),
         ("b", 4_000_000, "agent", "concurrency"),
     ]
+
+
+def test_one_beat_tells_so_many_and_no_more(desk: Desk) -> None:
+    names = [f"t{number:03}" for number in range(TOLD_AT_ONCE + 5)]
+    for name in names:
+        desk.arrive(name, charge(1))
+    told = [event[1] for event in desk.call(["beat", names]) if event[0] == "w"]
+    assert told == names[:TOLD_AT_ONCE]

@@ -11,7 +11,7 @@
 --   settle ticket lane charge
 --   block lane dimensions for_us | unblock lane | pause lane | resume lane
 --   beat {ticket...}                              these wait here, as far as the replica knows:
---                                                 it is told what each can expect
+--                                                 it is told what the first 64 can expect
 --   audit after_ticket                            name the next of the caller's own tickets
 --   disown ticket                                 the caller knows nothing of it
 --   tick lane                                     pump only
@@ -23,6 +23,7 @@
 -- allowed retry_us}, {'w' ticket position predicted_us kind name dimension left_us ahead},
 -- {'u' ticket}, {'n' lane next_us}, {'o' last_ticket {ticket...}}.
 
+local TOLD_AT_ONCE = 64 -- by one beat: to work out what a ticket can expect takes a while
 local arrivals, asked = {}, {}
 local NOTHING = {0, 0, 0, 0, 0, 0, 0}
 
@@ -261,7 +262,7 @@ function Operations.beat(op)
             if t.rep == CALLER then Pump.grant(t) end
         else
             State.touch_lane(t.L)
-            asked[#asked + 1] = id
+            if #asked < TOLD_AT_ONCE then asked[#asked + 1] = id end
         end
     end
 end
