@@ -194,7 +194,7 @@ _ERROR_FIELDS = (
     *("request_id", "error_type"),
 )
 # The gateway adds `x-should-retry: false` to a provider's spend refusal (provider-facts B4: SDKs
-# would hammer it); tests/integration/test_waiting_streams.py holds it to that.
+# would hammer it); tests/integration/test_spend_refusals.py holds it to that.
 _ERROR_HEADERS = ("retry-after", "content-type")
 
 
