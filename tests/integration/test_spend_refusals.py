@@ -10,7 +10,7 @@ import pytest
 from gateway.simulator import FaultRule, RunningSimulator
 from tests.fixtures.gateway import KEY, RunningGateway
 
-CALLS = {
+CALLS: dict[str, tuple[str, dict[str, object]]] = {
     "anthropic": ("/v1/messages", {"model": "claude-sonnet-5", "max_tokens": 5}),
     "openai": ("/v1/chat/completions", {"model": "gpt-5"}),
 }
