@@ -270,10 +270,11 @@ class RedisAdmission:
         ticket, lane = request.ticket, request.lane
         self._waiting[ticket] = waiting
         self._waiting_in[lane] += 1
-        self._batches.put(operation, messages.BANDS[request.priority])
+        before_s = self._running.pop(ticket, None)
+        given_back = None if before_s is None else waiting.gives_back(before_s)
+        self._batches.put(operation, messages.BANDS[request.priority], given_back)
         if self._batches.lost:
             waiting.lose_patience_in(self._settings.patience_s, self._forsake)
-        waiting.before_s = self._running.pop(ticket, None)
         try:
             verdict = await waiting.verdict
         except asyncio.CancelledError:
@@ -297,6 +298,7 @@ class RedisAdmission:
 
     def _overdue(self, waiting: Waiting) -> None:
         """Its time is up: the store says whether a grant was just in time, and if not, why."""
+        waiting.overdue = True
         if self._batches.lost:
             self._forsake(waiting)
         else:
@@ -369,7 +371,7 @@ class RedisAdmission:
         match event[0]:
             case "g":
                 verdict = messages.admitted(event)
-                if not verdict.waited_s or verdict.waited_s != waiting.before_s:
+                if waiting.may_be_granted(verdict.waited_s):
                     waiting.answer(verdict)
             case "r":
                 waiting.answer(messages.refused(event))
@@ -384,7 +386,7 @@ class RedisAdmission:
 
     def _arrive_again(self, waiting: Waiting) -> None:
         left_s = waiting.deadline_s - self._clock.monotonic()
-        if left_s <= 0:
+        if left_s <= 0 or waiting.overdue:
             waiting.answer(_TOO_LATE)
         else:
             request = replace(waiting.request, max_wait_s=left_s)

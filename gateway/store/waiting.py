@@ -16,19 +16,19 @@ class Waiting:
         since_s: Monotonic time of the call.
         deadline_s: Monotonic time after which it does not want to wait.
         told: Hears what it can expect.
-        before_s: How long it waited for the turn that it has given back, if it had one. That turn
-            may be told late or again (the outbox and replies overtake each other); each later one
-            has waited longer.
+        overdue: Its time is up, and the store is asked for the last word.
         heard_s: Monotonic time at which the store last said that it waits, `None` before that.
     """
 
     __slots__ = (
+        "_before_s",
+        "_given_back",
         "_loop",
         "_patience",
         "_timer",
-        "before_s",
         "deadline_s",
         "heard_s",
+        "overdue",
         "request",
         "since_s",
         "told",
@@ -47,8 +47,10 @@ class Waiting:
         self.since_s = now_s
         self.deadline_s = now_s + request.max_wait_s
         self.told = told
-        self.before_s: float | None = None
+        self.overdue = False
         self.heard_s: float | None = None
+        self._before_s = 0.0
+        self._given_back: asyncio.Future[object] | None = None
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -60,8 +62,27 @@ class Waiting:
         self.verdict.set_result(verdict)
         return True
 
+    def gives_back(self, waited_s: float) -> asyncio.Future[object]:
+        """It has had a turn, for which it waited so long; the future is for its return."""
+        self._before_s = waited_s
+        self._given_back = self._loop.create_future()
+        self._given_back.add_done_callback(_retrieved)
+        return self._given_back
+
+    def may_be_granted(self, waited_s: float) -> bool:
+        """Whether a grant after so long a wait is a new turn and not the one given back.
+
+        That one may be told late or again. In replies, this ends with the reply to its return. The
+        outbox tells only of those who did wait, and whoever waits again has waited longer.
+        """
+        if self._given_back is None:
+            return True
+        return self._given_back.done() and (not waited_s or waited_s != self._before_s)
+
     def arm(self, left_s: float, overdue: Callable[["Waiting"], object]) -> None:
         """The store has the ticket; call `overdue` when its time is up."""
+        if self.overdue:
+            return  # that it waited a moment ago is no answer
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -79,3 +100,9 @@ class Waiting:
             if timer is not None:
                 timer.cancel()
         self._timer = self._patience = None
+
+
+def _retrieved(done: asyncio.Future[object]) -> None:
+    """Whoever gave the future has other ways to learn of a failure."""
+    if not done.cancelled():
+        done.exception()
