@@ -119,7 +119,9 @@ def test_a_second_signal_cuts_what_still_runs(workers: str, folder: Path) -> Non
         before(simulator.url, folder, "--workers", workers) as served,
         socket.create_connection(_address(served.url)) as caller,
     ):
-        _send_call(caller, Path(served.ready["key_file"]).read_text().strip())
+        key = Path(served.ready["key_file"]).read_text().strip()
+        wait_until(lambda: _known(served.url, key), "the new key to be known to each worker")
+        _send_call(caller, key)
         wait_until(lambda: _in_flight(served.url) == 1, "the call to be on its way")
         served.tell(signal.SIGTERM)
         wait_until(lambda: _refuses(served.url), "the gateway to stop accepting")
@@ -192,6 +194,16 @@ def _send_call(caller: socket.socket, key: str) -> None:
         f"anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     caller.sendall((head + body).encode())
+
+
+def _known(url: str, key: str) -> bool:
+    """A key made a moment ago reaches each worker by an announcement, within a second."""
+    headers = {"authorization": f"Bearer {key}", "connection": "close"}
+    answers = {
+        httpx2.post(f"{url}/v1/messages", headers=headers, trust_env=False).status_code
+        for _ in range(8)
+    }
+    return answers == {400}
 
 
 def _in_flight(url: str) -> float:
