@@ -157,7 +157,7 @@ def forced_tools(body: Body, tools: list[Tool]) -> list[str]:
         return []
     function = choice.get("function")
     name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
-    if name not in {t.name for t in tools}:
+    if not any(name == tool.name for tool in tools):
         raise invalid(f"Tool choice '{name}' not found in 'tools' parameter.", "tool_choice")
     return [str(name)]
 
