@@ -153,7 +153,7 @@ def _forced(body: Body, tools: list[Tool]) -> list[str]:
         return [tools[0].name] if tools else []
     if choice.get("type") == "tool":
         name = choice.get("name")
-        if name not in {t.name for t in tools}:
+        if not any(name == tool.name for tool in tools):
             raise invalid(f"tool_choice.name: tool '{name}' not found in provided tools")
         return [str(name)]
     return []
