@@ -47,3 +47,28 @@ async def test_a_caller_that_is_answered_has_no_timers() -> None:
     waiting.arm(5.0, lambda each: each.answer(_LATE))
     waiting.disarm()
     waiting.disarm()
+
+
+async def test_hearing_that_it_waits_is_no_answer_to_one_whose_time_is_up() -> None:
+    waiting = _waiting()
+    waiting.overdue = True
+    waiting.lose_patience_in(0.01, lambda each: each.answer(_LATE))
+    waiting.arm(9.0, lambda each: each.answer(Admitted("a", 0.0)))
+    assert await waiting.verdict == _LATE
+    waiting.disarm()
+
+
+async def test_a_turn_that_was_given_back_is_known_when_it_is_told_again() -> None:
+    waiting = _waiting()
+    assert waiting.may_be_granted(2.0)
+    returned = waiting.gives_back(2.0)
+    assert not waiting.may_be_granted(3.0)  # a reply from before the return
+    returned.set_result(None)
+    assert not waiting.may_be_granted(2.0)  # the outbox is late
+    assert waiting.may_be_granted(3.0)
+
+
+async def test_a_store_that_forgot_a_ticket_may_grant_it_without_a_wait() -> None:
+    waiting = _waiting()
+    waiting.gives_back(0.0).set_result(None)
+    assert waiting.may_be_granted(0.0)
