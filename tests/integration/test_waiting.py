@@ -81,7 +81,7 @@ async def test_the_retry_after_of_a_refusal_is_when_the_call_fits(
 
 
 @pytest.mark.parametrize(
-    ("speech", "most_s"), [(ANTHROPIC, 60), (OPENAI, 120), (GEMINI, 660)], ids=str
+    ("speech", "most_s"), [(ANTHROPIC, 60), (OPENAI, 120), (GEMINI, 300)], ids=str
 )
 async def test_a_retry_after_is_one_that_the_sdk_obeys(
     provider: RunningSimulator, store_url: str, speech: Speech, most_s: float

@@ -14,6 +14,8 @@ from gateway.dialects.decoding import UNREADABLE
 from gateway.domain.outcome import Refusal
 
 JSON_TYPE = (b"content-type", b"application/json; charset=UTF-8")
+MAX_RETRY_AFTER_S = 300.0
+"""Gemini CLI gives up at once on a longer one (provider-facts B13)."""
 _TYPES = "type.googleapis.com/google.rpc."
 
 STATUS_NAMES = {
@@ -80,8 +82,9 @@ def _error_object(refusal: Refusal) -> dict[str, object]:
     status = refusal.disposition.status
     details = _own_details(refusal)
     message = refusal.message
-    if refusal.retry_after_s is not None and not refusal.disposition.final:
-        message = f"{message} Please retry in {_seconds_text(refusal.retry_after_s)}."
+    wait_s = _obeyed_s(refusal)
+    if wait_s is not None and not refusal.disposition.final:
+        message = f"{message} Please retry in {_seconds_text(wait_s)}."
     error: dict[str, object] = {
         "code": status,
         "message": message,
@@ -101,13 +104,20 @@ def _own_details(refusal: Refusal) -> list[dict[str, object]]:
             "quotaId": "GatewaySpendPerDayOrMonth",
         }
         details.append({"@type": _TYPES + "QuotaFailure", "violations": [violation]})
-    elif refusal.retry_after_s is not None:
-        delay = _seconds_text(refusal.retry_after_s)
+    elif (wait_s := _obeyed_s(refusal)) is not None:
+        delay = _seconds_text(wait_s)
         details.append({"@type": _TYPES + "RetryInfo", "retryDelay": delay})
     if refusal.param is not None:
         violations = [{"field": refusal.param, "description": refusal.message}]
         details.append({"@type": _TYPES + "BadRequest", "fieldViolations": violations})
     return details
+
+
+def _obeyed_s(refusal: Refusal) -> float | None:
+    """When to come back, within what clients obey; all of it after a final no."""
+    if refusal.retry_after_s is None or refusal.disposition.final:
+        return refusal.retry_after_s
+    return min(refusal.retry_after_s, MAX_RETRY_AFTER_S)
 
 
 def _seconds_text(seconds: float) -> str:
@@ -118,8 +128,8 @@ def _seconds_text(seconds: float) -> str:
 
 def _headers(refusal: Refusal) -> tuple[tuple[bytes, bytes], ...]:
     headers = [JSON_TYPE]
-    if refusal.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % max(1, ceil(refusal.retry_after_s))))
+    if (wait_s := _obeyed_s(refusal)) is not None:
+        headers.append((b"retry-after", b"%d" % max(1, ceil(wait_s))))
     if refusal.disposition.final:
         headers.append((b"x-should-retry", b"false"))
     return tuple(headers)

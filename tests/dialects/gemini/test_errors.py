@@ -84,7 +84,7 @@ def test_the_time_to_wait_is_said_wherever_a_client_looks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0, "0s"), (60.0, "60s"), (-1.0, "0s"), (1e-4, "0.001s")]
+    ("seconds", "text"), [(0.0, "0s"), (60.0, "60s"), (-1.0, "0s"), (1e-4, "0.001s"), (4e3, "300s")]
 )
 def test_a_wait_is_written_without_needless_digits(seconds: float, text: str) -> None:
     reply = refuse(Refusal(Reason.LANE_BLOCKED, "No.", retry_after_s=seconds))
