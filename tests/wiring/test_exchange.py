@@ -271,3 +271,33 @@ async def test_several_tasks_may_wait_for_the_end(count: int) -> None:
         await wait_until(lambda: bool(server.state.tasks), "it is being served")
         writer.close()
         await wait_until(lambda: not server.state.tasks, "the call has ended")
+
+
+async def _wait_twice(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say twice that the answer takes its time, and once too late."""
+    client: Client = scope["extensions"][CLIENT]
+    await receive_all(receive)
+    await client.processing()
+    await client.processing()
+    await send(start((b"content-length", b"1")))
+    await client.processing()
+    await send(part(b"x", more=False))
+    await client.processing()
+
+
+async def test_interim_answers_come_before_the_answer_and_in_the_order_of_requests() -> None:
+    processing = b"HTTP/1.1 102 Processing\r\n\r\n"
+    async with served(_wait_twice) as server:
+        raw = await server.talk(request(b"/1") + request(b"/2", CLOSE))
+    first, second = raw.split(b"\r\n\r\nx")[:2]
+    assert first.startswith(processing * 2 + b"HTTP/1.1 200 OK\r\n")
+    assert second.startswith(processing * 2 + b"HTTP/1.1 200 OK\r\n")
+    assert raw.count(processing) == 4
+
+
+async def test_http_1_0_knows_no_interim_answers() -> None:
+    """RFC 9110, 15.2."""
+    async with served(_wait_twice) as server:
+        raw = await server.talk(b"GET / HTTP/1.0\r\n\r\n")
+    assert raw.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 "))
+    assert b"102" not in raw.partition(b"\r\n")[0]
