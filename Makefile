@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TESTS ?=
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -31,8 +32,8 @@ demo: $(STAMP) ## Run a fleet straight at simulated providers, then through the 
 serve: $(STAMP) ## Run the gateway (provider keys from the environment or gateway.yaml)
 	$(BIN)/gateway serve
 
-test: $(STAMP) ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+test: $(STAMP) ## Run all tests (or TESTS="tests/core tests/store")
+	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS) || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
 	$(BIN)/ruff check .

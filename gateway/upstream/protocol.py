@@ -447,7 +447,9 @@ class Connection(asyncio.Protocol):
             async for group in groups:
                 if self._state is _CLOSED:
                     return
-                self._transport.writelines(group)
+                # Joined, since asyncio's `writelines` never asks to pause in Python 3.12.0 to 3.13.1
+                # (CVE-2024-12254): the whole body would pile up in memory.
+                self._transport.write(group[0] if len(group) == 1 else b"".join(group))
                 if self._write_paused:
                     await self._drain()
         except Exception as error:  # noqa: BLE001 - whatever the caller's iterator raises, it gets back

@@ -1,4 +1,4 @@
-"""Large and streamed request bodies, cut into what goes on the wire. No byte is copied.
+"""Large and streamed request bodies, cut into what goes on the wire; large ones are not copied.
 
 Each generator yields groups of buffers; the connection writes a group, and asks for the next one
 when the socket has taken it.
