@@ -58,7 +58,7 @@ def _row(lane: Any) -> tuple[str, ...]:
 
 
 def _show(lane: Any) -> None:
-    from .wording import seconds, whole
+    from .wording import limit_in_words, seconds, whole
 
     models = ", ".join(lane["models"] or ()) or "a model of its own"
     emit(f"{lane['name']} of {lane['provider'] or 'another provider'}: {models}")
@@ -67,6 +67,9 @@ def _show(lane: Any) -> None:
         f"{_in_flight(lane)} in flight, {seconds(lane['holding_s'])} each on average; "
         f"waiting: {waiting or 'none'}"
     )
+    for band, dimension in lane["saturated"].items():
+        if dimension is not None:
+            emit(f"Saturated for {band} calls: {limit_in_words('band', lane['name'], dimension)}")
     if lane["paused"] or lane["blocked_until"]:
         emit(f"Blocked: {_blocked(lane)}")
     emit_table(

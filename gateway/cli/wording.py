@@ -13,6 +13,8 @@ LIMITS = {
 
 def limit_in_words(scope: str, name: str, dimension: str) -> str:
     """Whose limit of what."""
+    if scope == "band":
+        return f"{LIMITS[dimension]} of lane {name}, less what is left for higher priorities"
     return f"{LIMITS.get(dimension, dimension)} of {scope} {name}"
 
 

@@ -34,6 +34,9 @@ class LaneLimit(BaseModel):
     spent: int = Field(description="Used by finished calls, since the lane is known.")
     waiting: int = Field(description="What the waiting calls need together.")
     drift: float = Field(description="Ours minus the provider's remaining, when it last said so.")
+    strangers: float = Field(
+        description="Left for others on the same account, by all but urgent calls."
+    )
     blocked_until: datetime | None = Field(description="The provider asked to wait until then.")
 
 
@@ -43,6 +46,18 @@ class BandCounts(BaseModel):
     urgent: int
     normal: int
     background: int
+
+
+class BandSaturation(BaseModel):
+    """By priority: the limit of which it may use nothing more for now; null: it may.
+
+    The rest is left for the priorities above it (the lane's `floors`), and for strangers on the
+    same account.
+    """
+
+    urgent: Dimension | None
+    normal: Dimension | None
+    background: Dimension | None
 
 
 class Lane(BaseModel):
@@ -58,6 +73,7 @@ class Lane(BaseModel):
     in_flight: int
     holding_s: float = Field(description="How long a call runs on average.")
     waiting: BandCounts
+    saturated: BandSaturation
     blocked_until: datetime | None = Field(description="The whole lane waits until then.")
     paused: bool
 
@@ -105,6 +121,9 @@ def shown(name: str, lane: LaneSnapshot, topology: Topology, now_s: float) -> La
         waiting=BandCounts(
             urgent=lane.waiting[0], normal=lane.waiting[1], background=lane.waiting[2]
         ),
+        saturated=BandSaturation(
+            **dict(zip(BandSaturation.model_fields, map(_dimension, lane.saturated), strict=True))
+        ),
         blocked_until=_until(lane.blocked_until_us[len(DIMENSIONS)], now_s),
         paused=lane.paused == 1,
     )
@@ -113,6 +132,10 @@ def shown(name: str, lane: LaneSnapshot, topology: Topology, now_s: float) -> La
 def limit_or_none(value: int) -> int | None:
     """A limit as snapshots have it: -1 is none."""
     return None if value < 0 else value
+
+
+def _dimension(name: str) -> Dimension | None:
+    return Dimension(name) if name else None
 
 
 def _limit(lane: LaneSnapshot, d: int, now_s: float) -> LaneLimit:
@@ -128,6 +151,7 @@ def _limit(lane: LaneSnapshot, d: int, now_s: float) -> LaneLimit:
         spent=lane.ledger[1][d],
         waiting=sum(charges[d] for charges in lane.waiting_charges),
         drift=lane.drift[d],
+        strangers=lane.strangers[d],
         blocked_until=_until(lane.blocked_until_us[d], now_s),
     )
 

@@ -27,6 +27,8 @@ class ScopeKind(StrEnum):
     """Whose limit it is."""
 
     LANE = "lane"
+    BAND = "band"
+    """Of a lane, the part that is left for calls of higher priority (`floors`)."""
     AGENT = "agent"
     TEAM = "team"
 

@@ -101,6 +101,16 @@ async def test_a_lane_shows_limits_levels_and_what_is_held(client: httpx2.AsyncC
     assert (rpm["limit"], rpm["configured"], rpm["learned"]) == (10, 10, None)
     assert (rpm["capacity"], rpm["level"], rpm["held"], rpm["spent"]) == (10, 9, 1, 0)
     assert (itpm["limit"], itpm["level"], itpm["held"], itpm["waiting"]) == (None, None, 100, 300)
+    assert (itpm["drift"], itpm["strangers"]) == (0, 0)
+    assert seen["saturated"] == {"urgent": None, "normal": None, "background": None}
+
+
+async def test_a_lane_shows_of_which_priorities_it_is_saturated(
+    client: httpx2.AsyncClient, desk: Desk
+) -> None:
+    desk.call(lane("sonnet", floors=[0, 0.5, 0.95]), arrive("req_0", "zoe"))
+    seen = await found(client, "lanes/sonnet")
+    assert seen["saturated"] == {"urgent": None, "normal": None, "background": "rpm"}
 
 
 @pytest.mark.usefixtures("busy")

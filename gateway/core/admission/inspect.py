@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import budget as budgets
-from .lane import need_of, refill, shape
+from .lane import need_of, refill, saturated, shape
 from .queue import cost_of
 from .snapshot import BudgetSnapshot, LaneSnapshot, QueuedTicket
 from .state import (
@@ -42,6 +42,8 @@ def snapshot_lane(books: Books, name: str, *, queue: bool) -> LaneSnapshot:
         blocked_until_us=lane.blocked_us,
         paused=int(lane.paused),
         drift=lane.drift,
+        strangers=lane.strangers,
+        saturated=[saturated(lane, band) for band in BAND_NUMBERS],
         corrected=lane.corrected,
         pending=lane.pending,
         waiting=lane.waiting,
@@ -169,10 +171,10 @@ def _entry(
     for d in range(4):
         charge = ticket.charge[d]
         if charge > 0 and lane.capacity[d] > 0:
-            need = need_of(lane, d, charge, lane.floors[ticket.band - 1])
-            missing = before[d] + need - lane.level[d]
+            missing = before[d] + need_of(lane, d, charge, ticket.band) - lane.level[d]
             if missing > EPSILON and (time := math.ceil(missing / lane.rate[d])) > wait:
-                kind, name, dimension, wait = "lane", lane.name, DIMENSION_NAMES[d], time
+                kind = "band" if before[d] + charge <= lane.level[d] else "lane"
+                name, dimension, wait = lane.name, DIMENSION_NAMES[d], time
         before[d] += charge
     for scope in (f"agent:{ticket.agent}", f"team:{ticket.team}"):
         budget = _budget(books, scope)

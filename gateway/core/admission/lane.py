@@ -8,7 +8,13 @@ Correction. The provider's `remaining` must lie between our level and our level 
 by calls in flight, since the provider may not have counted these yet; it may have counted when
 the call arrived or when it answered, so both moments are compared. Below: somebody else uses the
 account, and the level follows at once. Above, beyond what is held: the level follows too, except
-while a block is in force.
+while a block is in force. A figure that comes long after the arrival cannot be that of the arrival
+alone: what refilled since then, but for the last ten seconds, is expected in it.
+
+Strangers. Who else uses the account takes what we believe to be there between two answers that
+would tell of it. The largest correction downwards is remembered, fades over minutes, and is left
+in the bucket by all but urgent calls, like a floor. What a settlement explains as an estimate of
+our own that was too low is no stranger's.
 """
 
 import math
@@ -16,6 +22,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .state import DIMENSION_NAMES, EPSILON, FOREVER, LaneState, Ticket
+
+STRANGERS_FADE = 5
+"""In so many minutes, what is kept for strangers is halved if nothing more is heard of them."""
+STRANGERS_MOST = 0.25
+"""Of a bucket may be kept for strangers at most."""
+ARRIVAL_KEPT = 6
+"""For this part of a minute, a provider's figure may be the one of a call's arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +38,13 @@ class Binding:
     Attributes:
         wait_us: Until it fits by time alone; below zero: until something is given back.
         blocked: Whether the provider or an operator has stopped the lane.
+        kept: It would fit, but for what its band must leave to the bands above.
     """
 
     dimension: str
     wait_us: int
     blocked: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,8 @@ def refill(lane: LaneState, now_us: int) -> None:
             capacity = lane.capacity[d]
             if capacity >= 0 and lane.level[d] < capacity:
                 lane.level[d] = min(capacity, lane.level[d] + passed * lane.rate[d])
+            faded = lane.strangers[d] / (1 + passed / (STRANGERS_FADE * lane.minute_us))
+            lane.strangers[d] = faded if faded >= 1 else 0
     lane.at_us = now_us
 
 
@@ -78,37 +95,50 @@ def reshape(lane: LaneState, change: Callable[[], None]) -> None:
         lane.epoch += 1
 
 
-def need_of(lane: LaneState, d: int, charge: float, floor: float) -> float:
-    """The level that lets a charge through: above the floor, but never more than a full bucket."""
-    return min(charge + floor * lane.capacity[d], lane.capacity[d])
+def headroom_of(lane: LaneState, d: int, band: int) -> float:
+    """What a band must leave in a bucket: its floor, and what strangers may have taken unseen."""
+    return lane.floors[band - 1] * lane.capacity[d] + (lane.strangers[d] if band > 1 else 0)
 
 
-def binds(lane: LaneState, charge: Sequence[int], floor: float, now_us: int) -> Binding | None:
-    """What keeps a charge back now."""
+def need_of(lane: LaneState, d: int, charge: float, band: int) -> float:
+    """The level that lets a charge through; never more than a full bucket."""
+    return min(charge + headroom_of(lane, d, band), lane.capacity[d])
+
+
+def saturated(lane: LaneState, band: int) -> str:
+    """The first dimension of which a band may use nothing more for now; empty if there is none."""
+    for d in range(4):
+        if lane.capacity[d] > 0 and lane.level[d] <= headroom_of(lane, d, band):
+            return DIMENSION_NAMES[d]
+    return ""
+
+
+def binds(lane: LaneState, charge: Sequence[int], band: int, now_us: int) -> Binding | None:
+    """What keeps a charge back now, if it leaves what calls of this band must leave."""
     if lane.paused:
         return Binding("rpm", -1, blocked=True)
-    dimension, wait, blocked = "", -1, False
+    dimension, wait, blocked, kept = "", -1, False, False
     if lane.blocked_us[4] > now_us:
         dimension, wait, blocked = "rpm", lane.blocked_us[4] - now_us, True
     for d in range(4):
         if charge[d] <= 0:
             continue
         blocked = blocked or lane.blocked_us[d] > now_us
-        time = max(lane.blocked_us[d] - now_us, _time_to_fit(lane, d, charge[d], floor))
+        time = max(lane.blocked_us[d] - now_us, _time_to_fit(lane, d, charge[d], band))
         if time > max(wait, 0):
-            dimension, wait = DIMENSION_NAMES[d], time
+            dimension, wait, kept = DIMENSION_NAMES[d], time, charge[d] <= lane.level[d]
     if dimension:
-        return Binding(dimension, wait, blocked)
+        return Binding(dimension, wait, blocked, kept and not blocked)
     if 0 <= lane.concurrency <= lane.in_flight:
         return Binding("concurrency", -1)
     return None
 
 
-def _time_to_fit(lane: LaneState, d: int, charge: int, floor: float) -> int:
+def _time_to_fit(lane: LaneState, d: int, charge: int, band: int) -> int:
     """Microseconds until the bucket has enough; 0 if it has."""
     if lane.capacity[d] < 0:
         return 0
-    missing = need_of(lane, d, charge, floor) - lane.level[d]
+    missing = need_of(lane, d, charge, band) - lane.level[d]
     if missing <= EPSILON:
         return 0
     return math.ceil(missing / lane.rate[d]) + 1 if lane.capacity[d] > 0 else FOREVER
@@ -164,6 +194,7 @@ def settle(
             if back < 0:
                 known = min(lane.pending[d], -back)
                 lane.pending[d] -= known
+                lane.strangers[d] = max(0, lane.strangers[d] - known)
                 back += known
             lane.level[d] = min(lane.capacity[d], lane.level[d] + back)
         lane.pending[d] = min(lane.pending[d], lane.held[d])
@@ -196,6 +227,8 @@ def correct(
         lane.level[d] += off
         lane.corrected[d] += off
         lane.pending[d] = min(lane.pending[d] - off, lane.held[d])
+        if -off > lane.strangers[d]:
+            lane.strangers[d] = min(-off, capacity * STRANGERS_MOST)
     elif theirs - granularity / 2 > upper and lane.at_us >= max(
         lane.blocked_us[d], lane.blocked_us[4]
     ):
@@ -213,7 +246,8 @@ def _plausible(lane: LaneState, ticket: Ticket | None, d: int) -> tuple[float, f
     if ticket is not None and ticket.admitted and ticket.epoch == lane.epoch:
         since = lane.corrected[d] - ticket.corrected[d]
         then = ticket.levels[d] + since
-        lower = min(lower, then)
+        late_us = lane.at_us - ticket.admitted_us - lane.minute_us / ARRIVAL_KEPT
+        lower = min(lower, then + (late_us * lane.rate[d] if late_us > 0 else 0))
         upper = max(upper, then + ticket.held[d])
     return lower, upper
 

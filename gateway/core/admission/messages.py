@@ -209,6 +209,8 @@ def refused(event: Event) -> Refusal:
     )
     reason = Reason(word)
     limit = f"{dimension} limit of {kind} {name!r}"
+    if kind == ScopeKind.BAND:
+        limit = f"{dimension} limit of lane {name!r}, less what is left for higher priorities"
     retry_after_s = None if retry_us < 0 else retry_us / MICRO
     return Refusal(reason, _message(reason, limit, need, allowed, retry_after_s), retry_after_s)
 

@@ -252,8 +252,7 @@ class Engine:
         if flow.count:
             return False
         tag = max(lane.virtual[ticket.band - 1], flow.tag)
-        floor = lane.floors[ticket.band - 1]
-        verdict = judge(books, lane, ticket, tag, floor, lending=False)
+        verdict = judge(books, lane, ticket, tag, ticket.band, lending=False)
         if isinstance(verdict, Refuse):
             refuse(books, ticket, verdict)
             return True

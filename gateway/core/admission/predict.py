@@ -35,7 +35,7 @@ class Prediction:
     @property
     def reason(self) -> str:
         """The word for a refusal because of this wait."""
-        if self.kind != "lane":
+        if self.kind in {"agent", "team"}:
             return f"{self.kind}_budget"
         return "lane_blocked" if self.blocked else "queue_timeout"
 
@@ -75,9 +75,9 @@ def predict(
         for d, until_us in enumerate(lane.blocked_us)
     )
     kind, name, dimension, wait = "lane", lane.name, "rpm", FOREVER if lane.paused else 0
-    for bound, time in _lane_waits(books, lane, ticket, flow, share, before):
+    for scope, bound, time in _lane_waits(books, lane, ticket, flow, share, before):
         if time > wait or (bound == "concurrency" and wait == 0):
-            dimension, wait = bound, time
+            kind, dimension, wait = scope, bound, time
     for budget in budgets_of(books, ticket):
         if budget.soft and not any(lane.active):
             continue  # as long as nobody else wants the lane, it is lent
@@ -89,29 +89,31 @@ def predict(
         time = binding.wait_us
         if binding.dimension == "concurrency":
             time = math.ceil(budget.holding_us * requests / budget.limits[2])
-        if time > wait or (time == wait and kind == "lane" and not blocked):
+        of_lane = kind in {"lane", "band"}
+        if time > wait or (time == wait and of_lane and not blocked):
             kind, name, dimension, wait = budget.kind, budget.name, binding.dimension, time
     return Prediction(before + 1, wait, kind, name, dimension, blocked)
 
 
 def _lane_waits(
     books: Books, lane: LaneState, ticket: Ticket, flow: Flow, share: _Share, before: int
-) -> Iterator[tuple[str, int]]:
-    yield "rpm", lane.blocked_us[4] - books.now_us
+) -> Iterator[tuple[str, str, int]]:
+    """Whether the lane or the floor of the band, of which dimension, for how long."""
+    yield "lane", "rpm", lane.blocked_us[4] - books.now_us
     above = lane.waiting_charges[: ticket.band - 1]
     band = lane.waiting_charges[ticket.band - 1]
     for d in range(4):
         charge = ticket.charge[d]
         if charge <= 0:
             continue
-        yield DIMENSION_NAMES[d], lane.blocked_us[d] - books.now_us
+        yield "lane", DIMENSION_NAMES[d], lane.blocked_us[d] - books.now_us
         if lane.capacity[d] > 0:
             ahead = share.ahead(sum(sums[d] for sums in above), band[d], flow.charges[d], charge)
-            need = need_of(lane, d, charge, lane.floors[ticket.band - 1])
-            missing = ahead + need - lane.level[d]
+            missing = ahead + need_of(lane, d, charge, ticket.band) - lane.level[d]
             if missing > EPSILON:
-                yield DIMENSION_NAMES[d], math.ceil(missing / lane.rate[d])
+                scope = "band" if ahead + charge <= lane.level[d] else "lane"
+                yield scope, DIMENSION_NAMES[d], math.ceil(missing / lane.rate[d])
     if lane.concurrency > 0:
         missing = before + 1 - (lane.concurrency - lane.in_flight)
         if missing > 0:
-            yield "concurrency", math.ceil(lane.holding_us * missing / lane.concurrency)
+            yield "lane", "concurrency", math.ceil(lane.holding_us * missing / lane.concurrency)

@@ -9,7 +9,8 @@ their turn.
 
 Floors. A band must leave a share of each bucket to the bands above it. A floor costs no
 throughput, since a bucket refills at the same rate whatever its level. A call too large for what
-is above the floor goes when the bucket is full.
+is above the floor goes when the bucket is full. A band that rose by waiting leaves the floor of
+normal calls at least: what is left for urgent calls is never used up by others.
 
 Lending. When everybody within budget is served and nobody is held by the lane, flows whose budget
 is soft may exceed it, with the floor of background work.
@@ -35,6 +36,7 @@ from .queue import (
     wake_group,
 )
 from .state import (
+    BACKGROUND,
     BAND_NUMBERS,
     Books,
     BudgetState,
@@ -53,8 +55,9 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Only the lane keeps the ticket back."""
+    """Only the lane keeps the ticket back: its limit, or the floor of the ticket's band."""
 
+    kind: str
     dimension: str
     wait_us: int
 
@@ -133,11 +136,12 @@ def _judge_budget(
 
 
 def judge(
-    books: Books, lane: LaneState, ticket: Ticket, tag: float, floor: float, *, lending: bool
+    books: Books, lane: LaneState, ticket: Ticket, tag: float, like: int, *, lending: bool
 ) -> Serve | Hold | Park | Refuse:
     """May this ticket, whose flow has this tag, go now?
 
-    It must leave the share `floor` of each bucket. When `lending`, soft budgets do not bind.
+    It must leave of each bucket what calls of the band `like` must leave. When `lending`, soft
+    budgets do not bind.
     """
     limit = lanes.outgrown(lane, ticket.charge)
     if limit is not None:
@@ -150,20 +154,18 @@ def judge(
         # A hard budget is waited for before a soft one, the agent's before the team's.
         if verdict is not None and (parked is None or (parked.budget.soft and not budget.soft)):
             parked = verdict
-    return parked or _judge_lane(books, lane, ticket, floor)
+    return parked or _judge_lane(books, lane, ticket, like)
 
 
-def _judge_lane(
-    books: Books, lane: LaneState, ticket: Ticket, floor: float
-) -> Serve | Hold | Refuse:
-    binding = lanes.binds(lane, ticket.charge, floor, books.now_us)
+def _judge_lane(books: Books, lane: LaneState, ticket: Ticket, like: int) -> Serve | Hold | Refuse:
+    binding = lanes.binds(lane, ticket.charge, like, books.now_us)
     if binding is None:
         return Serve()
     too_late = books.now_us + binding.wait_us > ticket.deadline_us
     if binding.blocked and binding.wait_us >= 0 and too_late:
         where = ("lane", lane.name, binding.dimension)
         return Refuse("lane_blocked", *where, 0, 0, binding.wait_us)
-    return Hold(binding.dimension, binding.wait_us)
+    return Hold("band" if binding.kept else "lane", binding.dimension, binding.wait_us)
 
 
 def grant(books: Books, ticket: Ticket) -> None:
@@ -201,14 +203,14 @@ def _serve(books: Books, lane: LaneState, ticket: Ticket, flow: Flow) -> None:
     pass_on(books, flow)
 
 
-def next_band(books: Books, lane: LaneState) -> tuple[int, float] | None:
-    """The band whose first ticket comes next, and the floor it must leave."""
-    best: tuple[int, int, float] | None = None
+def next_band(books: Books, lane: LaneState) -> tuple[int, int] | None:
+    """The band whose first ticket comes next, and the band whose floor it must leave."""
+    best: tuple[int, int, int] | None = None
     for band in BAND_NUMBERS:
         if lane.active[band - 1]:
             rank, like = _rank(books, lane, band)
             if best is None or rank < best[0]:
-                best = rank, band, lane.floors[like - 1]
+                best = rank, band, like
     return best and best[1:]
 
 
@@ -217,7 +219,7 @@ def _rank(books: Books, lane: LaneState, band: int) -> tuple[int, int]:
     if band > 1 and lane.ageing_us > 0:
         waited_us = books.now_us - lane.since_us[band - 1]
         if waited_us >= 2 * lane.ageing_us:
-            return 3 + band, 1
+            return 3 + band, 2
         if band == 3 and waited_us >= lane.ageing_us:
             return 15, 2
     return band * 10, band
@@ -250,13 +252,13 @@ def _refuse_late(books: Books, lane: LaneState, ticket: Ticket) -> bool:
 def _serve_entitled(books: Books, lane: LaneState) -> tuple[Ticket, int] | None:
     """Serve everybody who is within budget. Returns the ticket that the lane holds, and its wait."""
     while (found := next_band(books, lane)) is not None:
-        band, floor = found
+        band, like = found
         agent = ranking(books.active, band, lane.name).first()
         flow = books.flow(band, agent, lane.name)
         ticket = books.head_of(flow)
         if _refuse_late(books, lane, ticket):
             continue
-        match judge(books, lane, ticket, flow.tag, floor, lending=False):
+        match judge(books, lane, ticket, flow.tag, like, lending=False):
             case Serve():
                 _serve(books, lane, ticket, flow)
             case Refuse() as why:
@@ -269,7 +271,7 @@ def _serve_entitled(books: Books, lane: LaneState) -> tuple[Ticket, int] | None:
                 if woken_from is not None and woken_from != budget.scope:
                     touch_budget(books, budget_of(books, woken_from))
             case hold:
-                ticket.why = ("lane", lane.name, hold.dimension)
+                ticket.why = (hold.kind, lane.name, hold.dimension)
                 return ticket, hold.wait_us
     return None
 
@@ -288,7 +290,7 @@ def _serve_lent(books: Books, lane: LaneState) -> tuple[bool, tuple[Ticket, int]
         ticket = books.head_of(flow)
         if _refuse_late(books, lane, ticket):
             return True, None
-        match judge(books, lane, ticket, flow.tag, lane.floors[2], lending=True):
+        match judge(books, lane, ticket, flow.tag, BACKGROUND, lending=True):
             case Serve():
                 _serve(books, lane, ticket, flow)
             case Refuse() as why:

@@ -39,6 +39,9 @@ class LaneSnapshot:
         blocked_until_us: Per dimension, and last for the whole lane.
         drift: Ours minus the provider's remaining, at its last answer, as far as calls in flight
             do not explain it.
+        strangers: What all but urgent calls leave in each bucket for others on the same account.
+        saturated: By band: the first dimension of which it may use nothing more for now, since
+            the rest is left for the bands above; empty if it may.
         corrected: Sum of all corrections.
         pending: Corrections that calls in flight may explain when they settle.
         waiting, flows, weights, active, virtual, since_us: By band: tickets, agents with tickets,
@@ -61,6 +64,8 @@ class LaneSnapshot:
     blocked_until_us: list[int]
     paused: int
     drift: list[float]
+    strangers: list[float]
+    saturated: list[str]
     corrected: list[float]
     pending: list[float]
     waiting: list[int]

@@ -7,6 +7,7 @@ from .messages import MICRO, NO_LIMIT, Event
 
 DIMENSION_NAMES = ("rpm", "itpm", "otpm", "tpm")
 BAND_NUMBERS = (1, 2, 3)
+BACKGROUND = 3
 EPSILON = 1e-6
 """Of a token: absorbs rounding when a caller comes back exactly on time."""
 FOREVER = 3600 * MICRO
@@ -111,6 +112,7 @@ class LaneState:
         corrected: Sum of corrections by the provider's figures.
         pending: Of these, what settlements of calls in flight may turn out to explain.
         drift: Ours minus theirs at the last answer.
+        strangers: Left in each bucket for others who use the account.
         sequence: Number of the last arrival.
         virtual: Virtual time of each band.
         since_us: Since when each band waits for service.
@@ -140,6 +142,7 @@ class LaneState:
     corrected: list[float] = field(default_factory=_levels)
     pending: list[float] = field(default_factory=_levels)
     drift: list[float] = field(default_factory=_levels)
+    strangers: list[float] = field(default_factory=_levels)
     sequence: int = 0
     virtual: list[float] = field(default_factory=lambda: _levels(3))
     since_us: list[int] = field(default_factory=lambda: _zeros(3))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .desk import ITPM, OTPM, RPM, Desk, charge, granted
+from .desk import BACKGROUND, ITPM, NORMAL, OTPM, RPM, URGENT, Desk, charge, granted
 
 
 @pytest.fixture
@@ -187,3 +187,78 @@ def test_a_requeue_of_an_unknown_ticket_is_an_arrival_and_one_sent_twice_changes
     before = desk.see()
     desk.requeue("a", charge(10))
     assert desk.see() == before
+
+
+# --- calls that answer late ---------------------------------------------------------------------
+
+
+def test_a_late_answer_cannot_hide_foreign_use_behind_what_was_left_at_its_arrival(
+    desk: Desk,
+) -> None:
+    desk.arrive("a", charge(9000))  # 1000 are left when it arrives
+    desk.after(40)  # 7667 when its answer comes, and 6000 ten seconds earlier
+    desk.head("a", (ITPM, -1, 3000, 1))
+    assert desk.see().drift[1] == pytest.approx(3000)  # which went to somebody else
+
+
+def test_an_early_answer_may_still_tell_of_its_call_s_arrival(desk: Desk) -> None:
+    desk.arrive("a", charge(9000))
+    desk.after(10)
+    desk.head("a", (ITPM, -1, 1000, 1))
+    assert desk.see().drift[1] == 0
+
+
+# --- strangers on the account -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("band", "goes"), [(URGENT, True), (NORMAL, False), (BACKGROUND, False)])
+def test_what_a_stranger_took_is_left_in_the_bucket_by_all_but_urgent_calls(
+    desk: Desk, band: int, *, goes: bool
+) -> None:
+    desk.head("unknown", (ITPM, -1, 8000, 1))
+    assert desk.see().strangers[1] == 2000
+    event = desk.arrive("a", charge(7000), band=band)
+    assert (event[0] == "g") is goes
+    if not goes:
+        assert event[4:7] == ["band", "lane", "itpm"]  # there is enough, but it is not theirs
+        assert event[3] == 6_000_000  # 1000 are missing
+        desk.see()
+        assert granted(desk.after(6.2)) == ["a"]
+
+
+def test_the_largest_correction_counts_up_to_a_quarter_of_the_bucket(desk: Desk) -> None:
+    for remaining, kept in ((9000, 1000), (8500, 1000), (4000, 2500)):
+        desk.head("unknown", (ITPM, -1, remaining, 1))
+        assert desk.see().strangers[1] == kept
+
+
+def test_strangers_of_whom_nothing_is_heard_are_forgotten_over_minutes(desk: Desk) -> None:
+    desk.head("unknown", (ITPM, -1, 8000, 1))
+    desk.after(300)
+    assert desk.see().strangers[1] == 1000
+    for _ in range(60):
+        desk.after(60)
+    assert desk.see().strangers[1] == 0
+
+
+def test_an_estimate_of_our_own_that_was_too_low_is_no_stranger(desk: Desk) -> None:
+    desk.arrive("a", charge(1000))  # in truth 1300
+    desk.head("a", (ITPM, -1, 8700, 1))
+    assert desk.see().strangers[1] == 300
+    desk.settle("a", charge(1300))
+    assert desk.see().strangers[1] == 0
+
+
+def test_leaving_room_for_strangers_costs_no_throughput(desk: Desk) -> None:
+    desk.lane(itpm=600)
+    desk.head("unknown", (ITPM, -1, 450, 1))
+    for number in range(200):
+        desk.arrive(f"t{number}", charge(60), wait_s=10_000)
+    served = len(granted([event for _ in range(600) for event in desk.after(1)]))
+    assert served >= 100  # ten minutes at the full rate, and what was left at first
+
+
+def test_a_call_as_large_as_the_limit_still_goes_once_the_bucket_is_full(desk: Desk) -> None:
+    desk.head("unknown", (ITPM, -1, 5000, 1))
+    desk.arrive("a", charge(10_000))
+    assert granted(desk.after(31)) == ["a"]

@@ -105,6 +105,32 @@ def test_a_floor_costs_no_throughput(desk: Desk) -> None:
     assert served == 100  # ten minutes at the full rate
 
 
+def test_a_lane_says_which_bands_are_saturated_and_by_what(desk: Desk) -> None:
+    desk.lane(rpm=100, itpm=1000, floors=[0, 0.05, 0.2])
+    for used, saturated in (
+        (0, ["", "", ""]),
+        (799, ["", "", ""]),
+        (1, ["", "", "itpm"]),
+        (150, ["", "itpm", "itpm"]),
+        (50, ["itpm"] * 3),
+    ):
+        desk.arrive(f"t{used}", charge(used), band=URGENT)
+        assert desk.see().saturated == saturated
+    desk.call(["cancel", "t799", 0])
+    assert desk.see().saturated == ["", "", ""]
+
+
+def test_who_is_kept_back_by_a_floor_alone_is_told_so(desk: Desk) -> None:
+    desk.lane(itpm=1000, floors=[0, 0, 0.5])
+    desk.arrive("a", charge(400), band=URGENT)
+    event = desk.arrive("b", charge(200), band=BACKGROUND)
+    assert (event[0], event[4:7]) == ("w", ["band", "lane", "itpm"])
+    assert [entry.kind for entry in desk.see().queue] == ["band"]
+    assert desk.arrive("c", charge(900), band=BACKGROUND)[4:7] == ["lane", "lane", "itpm"]
+    desk.cancel("c")
+    assert ["g", "b", 6_060_000, "band", "lane", "itpm"] in desk.after(6.06)
+
+
 def test_settlement_returns_what_was_not_used_and_takes_what_was_used_beyond(desk: Desk) -> None:
     desk.lane(itpm=1000)
     desk.arrive("a", charge(500))

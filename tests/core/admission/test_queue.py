@@ -178,6 +178,18 @@ def test_a_band_that_rises_may_use_the_floor_of_the_band_it_joins(desk: Desk) ->
     assert granted(desk.after(4)) == ["b"]
 
 
+@pytest.mark.parametrize("band", [NORMAL, BACKGROUND])
+def test_however_long_it_waits_no_band_uses_what_is_left_for_urgent_calls(
+    desk: Desk, band: int
+) -> None:
+    desk.lane(itpm=600, ageing_s=4, floors=[0, 0.5, 0.5])
+    desk.arrive("a", charge(500), band=URGENT)  # 100 are left
+    desk.arrive("b", charge(60), band=band)
+    assert granted(desk.after(25)) == []  # 350, six times the ageing period
+    assert granted(desk.after(1.1)) == ["b"]  # 361: the floor of 300 stays
+    assert desk.arrive("c", charge(300), band=URGENT)[0] == "g"
+
+
 # --- waiting and its bounds ---------------------------------------------------------------------
 
 

@@ -1,5 +1,8 @@
 -- Lanes: token buckets on the provider's terms, and their correction by what the provider says.
 
+Lane.NB_FADE, Lane.NB_MOST = 5, 0.25 -- minutes; share of a bucket: what is left for strangers
+Lane.ARRIVAL_KEPT = 6 -- for this part of a minute a figure may be the one of a call's arrival
+
 -- Derive what follows from the limits: the limit in force, the bucket's size and its refill.
 function Lane.shape(L)
     local s = L.s
@@ -23,6 +26,8 @@ function Lane.refill(L)
                 local level = s.lev[d] + passed * L.rate[d]
                 s.lev[d] = level < cap and level or cap
             end
+            local faded = s.nb[d] / (1 + passed / (Lane.NB_FADE * s.min))
+            s.nb[d] = faded >= 1 and faded or 0
         end
     end
     s.at = now
@@ -36,6 +41,7 @@ function Lane.new()
         lev = {0, 0, 0, 0}, at = now, blk = {0, 0, 0, 0, 0}, pau = 0, -- buckets, blocks
         hel = {0, 0, 0, 0}, fl = 0, hold = 0, -- reserved; in flight; mean holding time
         cor = {0, 0, 0, 0}, pen = {0, 0, 0, 0}, dri = {0, 0, 0, 0}, -- corrections
+        nb = {0, 0, 0, 0}, -- left in the buckets for others on the account
         seq = 0, vt = {0, 0, 0}, sin = {0, 0, 0}, act = {0, 0, 0}, -- queue
         cnt = {0, 0, 0}, nfl = {0, 0, 0}, wgt = {0, 0, 0},
         sum = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}},
@@ -47,6 +53,7 @@ end
 function Lane.load(name)
     local s = State.read('lane:' .. name)
     local known = s and true
+    if s and not s.nb then s.nb = {0, 0, 0, 0} end -- as an earlier version left it
     local L = {name = name, s = s or Lane.new(), limit = {}, cap = {}, rate = {}, known = known}
     Lane.shape(L)
     Lane.refill(L)
@@ -82,12 +89,32 @@ function Lane.reshape(L, change)
     if changed then s.ep = s.ep + 1 end
 end
 
--- What in this lane keeps a charge back. Returns nothing when it fits, else the dimension, the
--- wait in microseconds (-1: until something is given back) and whether the lane is blocked.
-function Lane.binds(L, c, floor)
+-- What a band must leave in a bucket: its floor, and what strangers may have taken unseen.
+function Lane.headroom(L, d, b)
+    return L.s.flo[b] * L.cap[d] + (b > 1 and L.s.nb[d] or 0)
+end
+
+-- The level that lets a charge of a band through; never more than a full bucket.
+function Lane.need(L, d, charge, b)
+    local need = charge + Lane.headroom(L, d, b)
+    return need > L.cap[d] and L.cap[d] or need
+end
+
+-- The first dimension of which a band may use nothing more for now.
+function Lane.saturated(L, b)
+    for d = 1, 4 do
+        if L.cap[d] > 0 and L.s.lev[d] <= Lane.headroom(L, d, b) then return DIMENSIONS[d] end
+    end
+    return ''
+end
+
+-- What in this lane keeps a charge back that leaves what the band b must leave. Returns nothing
+-- when it fits, else the dimension, the wait in microseconds (-1: until something is given back),
+-- whether the lane is blocked, and whether only the headroom is in the way.
+function Lane.binds(L, c, b)
     local s = L.s
-    if s.pau == 1 then return 'rpm', -1, true end
-    local dimension, wait, blocked = nil, -1, false
+    if s.pau == 1 then return 'rpm', -1, true, false end
+    local dimension, wait, blocked, kept = nil, -1, false, false
     if s.blk[5] > now then
         dimension, wait, blocked = 'rpm', s.blk[5] - now, true
     end
@@ -95,22 +122,23 @@ function Lane.binds(L, c, floor)
         if c[d] > 0 then
             if s.blk[d] > now then
                 blocked = true
-                if s.blk[d] - now > wait then dimension, wait = DIMENSIONS[d], s.blk[d] - now end
+                if s.blk[d] - now > wait then
+                    dimension, wait, kept = DIMENSIONS[d], s.blk[d] - now, c[d] <= s.lev[d]
+                end
             end
-            local cap = L.cap[d]
-            if cap >= 0 then
-                local need = c[d] + floor * cap
-                if need > cap then need = cap end -- never wait for more than a full bucket
-                local missing = need - s.lev[d]
+            if L.cap[d] >= 0 then
+                local missing = Lane.need(L, d, c[d], b) - s.lev[d]
                 if missing > EPSILON then
-                    local time = cap > 0 and math.ceil(missing / L.rate[d]) + 1 or FOREVER
-                    if time > wait then dimension, wait = DIMENSIONS[d], time end
+                    local time = L.cap[d] > 0 and math.ceil(missing / L.rate[d]) + 1 or FOREVER
+                    if time > wait then
+                        dimension, wait, kept = DIMENSIONS[d], time, c[d] <= s.lev[d]
+                    end
                 end
             end
         end
     end
-    if not dimension and s.con >= 0 and s.fl >= s.con then return 'concurrency', -1, false end
-    return dimension, wait, blocked
+    if not dimension and s.con >= 0 and s.fl >= s.con then return 'concurrency', -1, false, false end
+    return dimension, wait, blocked, kept and not blocked
 end
 
 -- The first limit that the charge alone is larger than.
@@ -166,6 +194,7 @@ function Lane.settle(L, c, actual, held_us)
             if back < 0 then
                 local known = s.pen[d] < -back and s.pen[d] or -back
                 s.pen[d] = s.pen[d] - known
+                s.nb[d] = s.nb[d] > known and s.nb[d] - known or 0
                 back = back + known
             end
             local level = s.lev[d] + back
@@ -200,6 +229,8 @@ function Lane.correct(L, t, d, remaining, granularity)
         local since = s.cor[d] - t.cor[d]
         local then_lower = t.aft[d] + since
         local then_upper = t.aft[d] + since + t.hel[d]
+        local late = now - t.adm - s.min / Lane.ARRIVAL_KEPT -- beyond that, what refilled counts
+        if late > 0 then then_lower = then_lower + late * L.rate[d] end
         if then_lower < lower then lower = then_lower end
         if then_upper > upper then upper = then_upper end
     end
@@ -211,6 +242,9 @@ function Lane.correct(L, t, d, remaining, granularity)
         s.cor[d] = s.cor[d] + off
         s.pen[d] = s.pen[d] - off
         if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
+        if -off > s.nb[d] then
+            s.nb[d] = -off < cap * Lane.NB_MOST and -off or cap * Lane.NB_MOST
+        end
     elseif theirs - granularity / 2 > upper and s.blk[d] <= now and s.blk[5] <= now then
         off = theirs - upper
         local level = s.lev[d] + off

@@ -96,7 +96,7 @@ function Run.pass_through(L, t)
     local f = Queue.flow_of(b, t.A, L.name)
     if f.n > 0 then return false end
     local tag = s.vt[b] > f.tag and s.vt[b] or f.tag
-    local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, tag, s.flo[b], false)
+    local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, tag, b, false)
     if what == 'refuse' then
         Predict.refuse(t, a1, a2, a3, a4, a5, a6, a7)
         return true

@@ -10,7 +10,6 @@ function Predict.wait(L, t, f, queued)
     end
     local ratio = weights / weight
     local mine = queued and 0 or 1 -- what the sums lack
-    local floor = s.flo[b]
     -- Those ahead: everybody above, and in the own band what fair shares let by meanwhile.
     local function ahead(above, band, own, this)
         local others, share = band - (1 - mine) * this, (own + mine * this) * ratio - this
@@ -26,17 +25,21 @@ function Predict.wait(L, t, f, queued)
         if c[d] > 0 then
             if s.blk[d] > now then
                 blocked = true
-                if s.blk[d] - now > wait then dimension, wait = DIMENSIONS[d], s.blk[d] - now end
+                if s.blk[d] - now > wait then
+                    kind, dimension, wait = 'lane', DIMENSIONS[d], s.blk[d] - now
+                end
             end
             local cap = L.cap[d]
             if cap > 0 then
                 local above = (b > 1 and s.sum[1][d] or 0) + (b > 2 and s.sum[2][d] or 0)
-                local need = c[d] + floor * cap
-                if need > cap then need = cap end
-                local missing = ahead(above, s.sum[b][d], f.sum[d], c[d]) + need - s.lev[d]
+                local first = ahead(above, s.sum[b][d], f.sum[d], c[d])
+                local missing = first + Lane.need(L, d, c[d], b) - s.lev[d]
                 if missing > EPSILON then
                     local time = math.ceil(missing / L.rate[d])
-                    if time > wait then dimension, wait = DIMENSIONS[d], time end
+                    if time > wait then
+                        kind = first + c[d] <= s.lev[d] and 'band' or 'lane'
+                        dimension, wait = DIMENSIONS[d], time
+                    end
                 end
             end
         end
@@ -45,7 +48,9 @@ function Predict.wait(L, t, f, queued)
         local missing = before + 1 - (s.con - s.fl)
         if missing > 0 then
             local time = math.ceil(s.hold * missing / s.con)
-            if time > wait or wait == 0 then dimension, wait = 'concurrency', time end
+            if time > wait or wait == 0 then
+                kind, dimension, wait = 'lane', 'concurrency', time
+            end
         end
     end
     local tokens, requests = f.tok + mine * (c[5] + c[6]), f.n + mine
@@ -59,7 +64,8 @@ function Predict.wait(L, t, f, queued)
                 bound, time = Budget.binds(S, requests, tokens)
             end
             if bound == 'concurrency' then time = math.ceil(S.s.hold * requests / S.s.lim[3]) end
-            if bound and (time > wait or (time == wait and kind == 'lane' and not blocked)) then
+            local of_lane = kind == 'lane' or kind == 'band'
+            if bound and (time > wait or (time == wait and of_lane and not blocked)) then
                 kind, name, dimension, wait = who, id, bound, time
             end
         end

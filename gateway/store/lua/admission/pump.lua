@@ -52,13 +52,14 @@ function Pump.judge_budget(L, t, S, kind, id, tag, lending)
     end
 end
 
--- May this ticket, whose flow has this tag, go now? Returns what to do:
+-- May this ticket, whose flow has this tag, go now, if it leaves what the band `like` must leave?
+-- Returns what to do:
 --   'serve'
---   'hold', dimension, wait                only the lane keeps it back: nobody behind may pass
+--   'hold', dimension, wait, kind          only the lane keeps it back: nobody behind may pass
 --   'park', budget, dimension, wait, soft  a budget keeps it back: others may pass
 --   'refuse', reason, kind, name, dimension, need, allowed, retry
 -- When `lending`, soft budgets do not bind, because the lane has capacity to spare.
-function Pump.judge(L, t, tag, floor, lending)
+function Pump.judge(L, t, tag, like, lending)
     local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge_size(L, t)
     if what then return what, a1, a2, a3, a4, a5, a6, a7 end
     local p1, p2, p3, p4
@@ -75,12 +76,12 @@ function Pump.judge(L, t, tag, floor, lending)
         end
     end
     if p1 then return 'park', p1, p2, p3, p4 end
-    local dimension, wait, blocked = Lane.binds(L, t.c, floor)
+    local dimension, wait, blocked, kept = Lane.binds(L, t.c, like)
     if not dimension then return 'serve' end
     if blocked and wait >= 0 and now + wait > t.dl then
         return 'refuse', 'lane_blocked', 'lane', L.name, dimension, 0, 0, wait
     end
-    return 'hold', dimension, wait
+    return 'hold', dimension, wait, kept and 'band' or 'lane'
 end
 
 function Pump.grant(t)
@@ -122,22 +123,22 @@ end
 -- period rises above the next (urgent excepted), after two above all.
 function Pump.next_band(L)
     local s = L.s
-    local best, rank, floor
+    local best, rank, whose
     for b = 1, 3 do
         if s.act[b] > 0 then
             local r, like = b * 10, b
             if b > 1 and s.age > 0 then
                 local waited = now - s.sin[b]
                 if waited >= 2 * s.age then
-                    r, like = 3 + b, 1
+                    r, like = 3 + b, 2 -- what is left for urgent calls stays theirs
                 elseif b == 3 and waited >= s.age then
                     r, like = 15, 2
                 end
             end
-            if not rank or r < rank then best, rank, floor = b, r, s.flo[like] end
+            if not rank or r < rank then best, rank, whose = b, r, like end
         end
     end
-    return best, floor
+    return best, whose
 end
 
 -- Whose call goes before a waiting one: another agent's, its own (an earlier one), or nobody's ('').
@@ -171,13 +172,13 @@ end
 -- Serve everybody who is within budget. Returns the ticket that holds the lane, and its wait.
 function Pump.serve_entitled(L)
     while true do
-        local b, floor = Pump.next_band(L)
+        local b, like = Pump.next_band(L)
         if not b then return end
         local agent = State.first('active:' .. b .. '|' .. L.name)
         local f = Queue.flow_of(b, agent, L.name)
         local t = State.ticket_of(State.first('queue:' .. Queue.flow_key(b, agent, L.name)))
         if not Pump.expire_late(L, t) then
-            local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, f.tag, floor, false)
+            local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, f.tag, like, false)
             if what == 'serve' then
                 Pump.serve(L, t, f)
             elseif what == 'refuse' then
@@ -192,7 +193,7 @@ function Pump.serve_entitled(L)
                 Queue.park(L, b, agent, f, S, a3, a4)
                 if from ~= '' and from ~= S.name then Queue.touch_budget(Budget.of(from)) end
             else
-                Pump.note_why(t, 'lane', L.name, a1)
+                Pump.note_why(t, a3, L.name, a1)
                 return t, a2
             end
         end
@@ -208,7 +209,7 @@ function Pump.serve_lent(L)
             local f = Queue.flow_of(b, agent, L.name)
             local t = State.ticket_of(State.first('queue:' .. Queue.flow_key(b, agent, L.name)))
             if Pump.expire_late(L, t) then return true end
-            local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, f.tag, L.s.flo[3], true)
+            local what, a1, a2, a3, a4, a5, a6, a7 = Pump.judge(L, t, f.tag, 3, true)
             if what == 'serve' then
                 Pump.serve(L, t, f)
             elseif what == 'refuse' then
