@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.explanation import Explanation
-from gateway.domain.facts import CallRecord
+from gateway.domain.facts import AgentTrip, BreakerMove, CallRecord, HeadroomSeen
 from gateway.domain.limits import Headroom
 from gateway.domain.topology import Provider, Topology
 from gateway.domain.value import value
@@ -173,3 +173,20 @@ class Observer(Protocol):
 
     def call_finished(self, record: CallRecord) -> None:
         """Must not raise and must not block."""
+
+
+class HeadroomObserver(Protocol):
+    """Told what providers' response headers say."""
+
+    def headroom_seen(self, seen: HeadroomSeen) -> None:
+        """Must not raise and must not block."""
+
+
+class BreakerObserver(Protocol):
+    """Told of breakers."""
+
+    def breaker_moved(self, move: BreakerMove) -> None:
+        """A breaker moved, here or (`move.here` is false) at another replica."""
+
+    def agent_tripped(self, trip: AgentTrip) -> None:
+        """An agent runs away; told once, where it was found."""

@@ -122,6 +122,10 @@ class Call:
             self.upstream_request_id,
             self.verdict,
             self.code,
+            "" if self.target is None else self.target.lane.name,
+            "" if self.target is None else self.target.model,
+            "" if self.target is None else self.target.provider.name,
+            max(0.0, self.sent_at - self.accepted_at),
         )
 
     def own_headers(self) -> Headers:

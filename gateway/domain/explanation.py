@@ -43,6 +43,10 @@ class Attempt:
         request_id: The provider's own id of it; empty if it gave none.
         verdict: What the answer meant (`ProviderVerdict`), or why there was none (`Reason`).
         code: The provider's own word for its error; empty if it gave none.
+        lane: Where it ran.
+        model: The model that was called there; empty on a path without one.
+        provider: Whom it was sent to.
+        from_s: When it began, in seconds after the call was accepted.
     """
 
     status: int
@@ -50,6 +54,10 @@ class Attempt:
     request_id: str = ""
     verdict: str = ""
     code: str = ""
+    lane: str = ""
+    model: str = ""
+    provider: str = ""
+    from_s: float = 0.0
 
 
 class Outcome(StrEnum):

@@ -1,10 +1,121 @@
-"""What is told to observers (metrics, access log): one frozen record per finished call."""
+"""What is told to observers (metrics, access log, traces): frozen facts, one record per call."""
+
+from dataclasses import dataclass
+from enum import StrEnum
 
 from .call import Dialect, Endpoint, Priority
 from .explanation import Attempt, Wait
+from .limits import Headroom
 from .outcome import Fault, Reason
+from .routes import RouteMode
 from .usage import Usage
 from .value import value
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Which conversation a call belongs to, as far as its client says.
+
+    Attributes:
+        id: The client's own name for it.
+        thread: Distinguishes the sub-agents that share a session; empty for the main one.
+    """
+
+    id: str
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A call's place in a distributed trace (W3C Trace Context). Ids are lower-case hex.
+
+    Attributes:
+        trace_id: 32 digits; the caller's, if it sent one.
+        span_id: 16 digits: the span of the call here.
+        parent_id: 16 digits: the caller's span; empty if it sent none.
+        sampled: Whether the spans are recorded.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    sampled: bool
+
+
+@value
+class Routed:
+    """What a route decided about a call.
+
+    Attributes:
+        mode: In `SHADOW`, everything here is what would have been.
+        decision: A closed word for the side chosen (stay, cheap, strong).
+        reason: A closed word for why.
+        asked: The model that was asked for.
+        chosen: The model that was decided on.
+        saved_microusd: Against staying with the model asked for; below zero for a loss.
+    """
+
+    mode: RouteMode
+    decision: str
+    reason: str
+    asked: str
+    chosen: str
+    saved_microusd: int = 0
+
+
+class BreakerState(StrEnum):
+    """What a breaker lets through."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+class BreakerScope(StrEnum):
+    """What a breaker is on."""
+
+    PROVIDER = "provider"
+    LANE = "lane"
+    AGENT = "agent"
+
+
+@value
+class BreakerMove:
+    """A breaker has moved.
+
+    Attributes:
+        name: The provider, lane or agent.
+        cause: A closed word for why.
+        here: This replica moved it; the others hear of it. A move is counted where it was made.
+    """
+
+    scope: BreakerScope
+    name: str
+    to: BreakerState
+    cause: str
+    here: bool = True
+
+
+@value
+class AgentTrip:
+    """An agent was found to run away.
+
+    Attributes:
+        cause: A closed word for the evidence.
+        enforced: False when it is only said.
+    """
+
+    agent: str
+    cause: str
+    enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeadroomSeen:
+    """What a provider's response headers said of a lane."""
+
+    lane: str
+    seen: tuple[Headroom, ...]
 
 
 @value
@@ -31,6 +142,11 @@ class CallRecord:
         retry_after_s: When it was told to come back, if it was.
         max_wait_s: How long it was ready to wait.
         cut: The answer did not reach its end (by either side).
+        answered_model: The model that answered, in the provider's own words; empty if not told.
+        session: Which conversation it belongs to, if its client says.
+        tags: `KEY=VALUE` of each `x-gateway-tag`.
+        routed: What a route decided about it, if one was about it.
+        trace: Its place in a distributed trace, if calls are traced.
     """
 
     request_id: str
@@ -66,3 +182,8 @@ class CallRecord:
     message: str = ""
     retry_after_s: float | None = None
     max_wait_s: float = 0.0
+    answered_model: str = ""
+    session: Session | None = None
+    tags: tuple[str, ...] = ()
+    routed: Routed | None = None
+    trace: Trace | None = None

@@ -15,7 +15,7 @@ import msgspec
 from gateway.domain.facts import CallRecord
 from gateway.ports import Clock
 
-from .metrics import error_type
+from .call_metrics import error_type
 
 log = logging.getLogger("gateway.access_log")
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from gateway import __version__
 from gateway.config import Settings
 from gateway.core.estimate import EstimateBook
 from gateway.dataplane.app import Door, House
@@ -91,7 +92,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         await admission.configure(settings.topology)
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
-        metrics = Metrics(plan.multiprocess_dir)
+        metrics = Metrics(clock, plan.multiprocess_dir, __version__)
+        stack.callback(metrics.refresh)
         explanations = StoredExplanations(
             redis,
             ROOT,

@@ -14,7 +14,7 @@ from gateway.config.settings import ServerSettings
 from gateway.domain.limits import Budget
 from gateway.simulator import RunningSimulator
 from gateway.store.connection import connect
-from gateway.telemetry.metrics import MAX_MODELS
+from gateway.telemetry.labels import MAX_MODELS
 from tests.integration.ground import Ground, ground
 from tests.integration.speaking import ALL, ANTHROPIC, GEMINI, OPENAI, Speech
 
@@ -96,7 +96,7 @@ async def test_a_model_without_a_price_costs_the_stated_default(
         assert budget.tokens == used.input_tokens + used.output_tokens > 300
         assert budget.spent_day > 0
         shown = (await here.alice.client.get(here.urls[0] + "/metrics")).text
-        assert f'gateway_unpriced_calls_total{{model="{speech.model}"}} 1.0' in shown
+        assert f'gateway_unpriced_calls_total{{gen_ai_request_model="{speech.model}"}} 1.0' in shown
 
 
 async def test_money_spent_on_an_unpriced_model_ends_the_day(

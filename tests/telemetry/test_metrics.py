@@ -2,18 +2,32 @@
 
 import asyncio
 import io
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
 
 from gateway.domain.call import Dialect, Endpoint, Priority
-from gateway.domain.facts import CallRecord
+from gateway.domain.explanation import Attempt
+from gateway.domain.facts import (
+    AgentTrip,
+    BreakerMove,
+    BreakerScope,
+    BreakerState,
+    CallRecord,
+    HeadroomSeen,
+    Routed,
+    Session,
+)
+from gateway.domain.limits import Dimension, Headroom
 from gateway.domain.outcome import Fault, Reason
+from gateway.domain.routes import RouteMode
 from gateway.domain.usage import Usage
-from gateway.telemetry import metrics as metrics_module
+from gateway.telemetry import labels, session_metrics
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.session_metrics import IDLE_S
 
 RECORD = CallRecord(
     request_id="req_1",
@@ -50,21 +64,40 @@ RECORD = CallRecord(
     cut=False,
     path="/v1/messages",
 )
-WHO = 'agent="alice",lane="sonnet",model="claude-sonnet-5",team="research"'
+WHO = (
+    'agent="alice",gen_ai_provider_name="anthropic",gen_ai_request_model="claude-sonnet-5",%s'
+    'lane="sonnet",team="research"'
+)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def wall(self) -> float:
+        return 1_795_549_070.5
 
 
 def figures(*records: CallRecord) -> dict[str, float]:
-    metrics = Metrics()
+    metrics = Metrics(Clock())
     for record in records:
         metrics.call_finished(record)
+    return shown(metrics)
+
+
+def shown(metrics: Metrics) -> dict[str, float]:
     lines = metrics.render().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in pairs}
 
 
 def tokens(kind: str) -> str:
-    labels = 'agent="alice",kind="%s",lane="sonnet",model="claude-sonnet-5",team="research"'
-    return "gateway_tokens_total{" + labels % kind + "}"
+    return "gateway_tokens_total{" + WHO % f'gen_ai_token_type="{kind}",' + "}"
 
 
 def test_a_call_is_counted_with_its_tokens_cost_and_times() -> None:
@@ -74,7 +107,7 @@ def test_a_call_is_counted_with_its_tokens_cost_and_times() -> None:
     assert seen[tokens("cache_write")] == 100
     assert seen[tokens("output")] == 60
     assert seen[tokens("reasoning")] == 20
-    assert seen["gateway_cost_usd_total{" + WHO + "}"] == pytest.approx(0.002468)
+    assert seen["gateway_cost_usd_total{" + WHO % "" + "}"] == pytest.approx(0.002468)
     assert seen['gateway_queue_wait_seconds_sum{lane="sonnet",priority="normal"}'] == 0.5
     assert seen['gateway_first_byte_seconds_count{lane="sonnet"}'] == 2
     assert seen["gateway_overhead_seconds_count"] == 2
@@ -106,27 +139,180 @@ def test_a_call_refused_before_it_was_sent_leaves_no_tokens() -> None:
 
 
 def test_labels_from_outside_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_module, "MAX_MODELS", 3)
-    monkeypatch.setattr(metrics_module, "MAX_LANES", 3)
+    monkeypatch.setattr(labels, "MAX_LANES", 3)
     seen = figures(*(replace(RECORD, model=f"m{n}", lane=f"l{n}") for n in range(50)))
     lanes = {name for name in seen if name.startswith("gateway_upstream_seconds_count")}
     assert len(lanes) == 4
     assert seen['gateway_upstream_seconds_count{lane="other"}'] == 47
 
 
-def test_unpriced_cut_and_repeated_calls_are_counted_apart() -> None:
-    seen = figures(replace(RECORD, priced=False, cut=True, attempts=3))
-    assert seen['gateway_unpriced_calls_total{model="claude-sonnet-5"}'] == 1
+def test_no_flood_of_names_makes_more_series_than_the_caps_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twice as many agents, teams, lanes, models, tags, sessions and requests: as many series."""
+    caps = [name for name in vars(labels) if name.startswith("MAX_")]
+    for name in caps:
+        monkeypatch.setattr(labels, name, 4)
+
+    def flooded(count: int) -> set[str]:
+        every = itertools.product(range(count), (200, 429), (False, True))
+        return set(
+            figures(
+                *(
+                    replace(
+                        RECORD,
+                        request_id=f"req_{n}",
+                        agent=f"agent-{n}",
+                        team=f"team-{n}",
+                        lane=f"lane-{n}",
+                        model=f"model-{n}",
+                        path=f"/path/{n}",
+                        status=status,
+                        priced=priced,
+                        attempts=2,
+                        earlier=(Attempt(429, 0.1, "", "rate_limited", "", f"from-{n}"),),
+                        last=Attempt(200, 0.1, "", "", "", f"lane-{n}"),
+                        session=Session(f"session-{n}", f"thread-{n}"),
+                        tags=(f"ticket=T-{n}",),
+                        routed=Routed(
+                            RouteMode.ENFORCE, "cheap", "simple", f"model-{n}", f"cheap-{n}", 5
+                        ),
+                    )
+                    for n, status, priced in every
+                )
+            )
+        )
+
+    few, many = flooded(40), flooded(80)
+    assert few == many
+    text = " ".join(many)
+    assert "session-" not in text
+    assert "req_" not in text
+    assert "T-3" in text
+    assert "T-39" not in text
+
+
+def test_unpriced_calls_are_counted_with_their_cost() -> None:
+    seen = figures(replace(RECORD, priced=False), RECORD)
+    who = '{gen_ai_request_model="claude-sonnet-5"}'
+    assert seen["gateway_unpriced_calls_total" + who] == 1
+    assert seen["gateway_unpriced_cost_usd_total" + who] == pytest.approx(0.001234)
+
+
+def test_each_try_is_counted_by_what_became_of_it() -> None:
+    seen = figures(
+        replace(
+            RECORD,
+            cut=True,
+            attempts=3,
+            earlier=(
+                Attempt(429, 0.1, "", "rate_limited", "", "opus"),
+                Attempt(529, 0.1, "", "overloaded", "", "opus"),
+            ),
+            last=Attempt(200, 1.5, "", "", "", "sonnet"),
+        )
+    )
+    assert seen['gateway_attempts_total{lane="opus",verdict="rate_limited"}'] == 1
+    assert seen['gateway_attempts_total{lane="sonnet",verdict="ok"}'] == 1
+    assert seen['gateway_upstream_repeats_total{lane="opus",verdict="rate_limited"}'] == 1
+    moved = 'gateway_failovers_total{lane="opus",to_lane="sonnet",verdict="overloaded"}'
+    assert seen[moved] == 1
     assert seen['gateway_cut_answers_total{lane="sonnet"}'] == 1
-    assert seen['gateway_upstream_repeats_total{lane="sonnet"}'] == 2
 
 
-class Clock:
-    def monotonic(self) -> float:
-        return 0.0
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({}, 'outcome="settled",priority="normal",reason=""'),
+        (
+            {"attempts": 0, "status": 429, "reason": Reason.QUEUE_FULL},
+            'outcome="refused",priority="normal",reason="queue_full"',
+        ),
+        ({"attempts": 0, "status": 499}, 'outcome="cancelled",priority="normal",reason=""'),
+    ],
+)
+def test_tickets_are_counted_by_outcome(change: dict[str, object], outcome: str) -> None:
+    seen = figures(replace(RECORD, **change))  # type: ignore[arg-type]
+    assert seen['gateway_tickets_total{lane="sonnet",' + outcome + "}"] == 1
 
-    def wall(self) -> float:
-        return 1_795_549_070.5
+
+def test_a_stream_shows_when_it_began_and_how_fast_it_ran() -> None:
+    seen = figures(replace(RECORD, last=Attempt(200, 1.5)))
+    first = 'gateway_time_to_first_token_seconds_sum{lane="sonnet",priority="normal"}'
+    assert seen[first] == pytest.approx(1.76 - 1.5 + 0.4)
+    speed = seen['gateway_time_per_output_token_seconds_sum{lane="sonnet"}']
+    assert speed == pytest.approx(1.1 / 29)
+
+
+def test_routes_show_what_they_saved_and_what_they_lost() -> None:
+    saved = Routed(RouteMode.SHADOW, "cheap", "simple", "opus", "haiku", 3000)
+    lost = replace(saved, saved_microusd=-1000)
+    seen = figures(replace(RECORD, routed=saved), replace(RECORD, routed=lost))
+    assert (
+        seen[
+            'gateway_routes_total{decision="cheap",gen_ai_request_model="opus",'
+            'gen_ai_response_model="haiku",mode="shadow",reason="simple"}'
+        ]
+        == 2
+    )
+    who = '{gen_ai_request_model="opus",mode="shadow"}'
+    assert seen["gateway_route_savings_usd_total" + who] == pytest.approx(0.003)
+    assert seen["gateway_route_losses_usd_total" + who] == pytest.approx(0.001)
+
+
+def test_a_breaker_shows_its_state_and_counts_moves_where_they_were_made() -> None:
+    metrics = Metrics(Clock())
+    opened = BreakerMove(BreakerScope.LANE, "sonnet", BreakerState.OPEN, "failures")
+    metrics.breaker_moved(opened)
+    metrics.breaker_moved(replace(opened, to=BreakerState.HALF_OPEN, here=False))
+    metrics.agent_tripped(AgentTrip("alice", "repeats", enforced=False))
+    seen = shown(metrics)
+    assert seen['gateway_breaker_state{name="sonnet",scope="lane"}'] == 1
+    moves = {name: n for name, n in seen.items() if name.startswith("gateway_breaker_moves")}
+    assert moves == {
+        'gateway_breaker_moves_total{cause="failures",name="sonnet",scope="lane",to="open"}': 1
+    }
+    assert seen['gateway_agent_trips_total{agent="alice",cause="repeats",mode="warn"}'] == 1
+
+
+def test_what_providers_say_is_left_is_shown_as_it_was_said_last() -> None:
+    metrics = Metrics(Clock())
+    for left in (900, 700):
+        seen = (Headroom(Dimension.ITPM, 1000, left), Headroom(Dimension.RPM, 50, None))
+        metrics.headroom_seen(HeadroomSeen("sonnet", seen))
+    assert shown(metrics)['gateway_lane_headroom{dimension="itpm",lane="sonnet"}'] == 700
+
+
+def test_a_session_shows_how_its_context_grows_and_what_is_kept_of_it() -> None:
+    clock = Clock()
+    metrics = Metrics(clock)
+    session = Session("s-1")
+    prompts = (1000, 1500, 600)
+    for n, prompt in enumerate(prompts):
+        clock.now_s = 100.0 * (n + 1)
+        usage = Usage(input_tokens=prompt, output_tokens=200)
+        metrics.call_finished(replace(RECORD, session=session, usage=usage, total_s=10.0))
+    helper = replace(RECORD, session=Session("s-1", "sub-agent"), usage=Usage(input_tokens=5))
+    metrics.call_finished(helper)
+    seen = shown(metrics)
+    assert seen["gateway_session_context_growth_tokens_count"] == 1
+    assert seen["gateway_session_context_growth_tokens_sum"] == 500
+    assert seen["gateway_session_context_shrunk_total"] == 1
+    assert seen["gateway_session_context_retained_ratio_sum"] == pytest.approx(1 + 600 / 1700)
+    assert seen["gateway_sessions_open"] == 1
+    assert seen["gateway_session_seconds_count"] == 0
+    clock.now_s = 300 + IDLE_S
+    seen = shown(metrics)
+    assert seen["gateway_sessions_open"] == 0
+    assert seen["gateway_session_seconds_sum"] == pytest.approx(210.0)
+    assert seen["gateway_session_calls_sum"] == 4
+
+
+def test_sessions_that_newer_ones_push_out_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_metrics, "MAX_SESSIONS", 3)
+    seen = figures(*(replace(RECORD, session=Session(f"s-{n}")) for n in range(10)))
+    assert seen["gateway_sessions_open"] == 3
+    assert seen["gateway_session_seconds_count"] == 7
 
 
 async def test_the_access_log_has_one_json_line_for_each_call() -> None:

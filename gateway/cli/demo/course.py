@@ -144,8 +144,8 @@ async def _spending(gateway_url: str) -> Spending:
     cost: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for name, labels, value, *_ in family.samples:
-            agent = labels.get("agent", "")
-            if name == "gateway_tokens_total" and labels["kind"] != "reasoning":
+            agent, kind = labels.get("agent", ""), labels.get("gen_ai_token_type")
+            if name == "gateway_tokens_total" and kind != "reasoning":
                 tokens[agent] = tokens.get(agent, 0) + int(value)
             elif name == "gateway_cost_usd_total":
                 cost[agent] = cost.get(agent, 0.0) + value
