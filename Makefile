@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format simulate bench bench-fleet system
+.PHONY: help setup lock demo serve test lint format dashboards simulate bench bench-fleet system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,8 +21,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 setup: $(STAMP) ## Make .venv with the pinned dependencies and the gateway command
 
 lock: $(STAMP) ## Rewrite the hashed requirement files from requirements/*.in
-	@cd requirements && for name in dev runtime demo; do \
-	  case $$name in dev) in="dev.in";; runtime) in="-c dev.txt runtime.in";; demo) in="-c dev.txt runtime.in demo.in";; esac; \
+	@cd requirements && for name in dev build runtime demo; do \
+	  case $$name in dev) in="dev.in";; build) in="-c dev.txt build.in";; runtime) in="-c dev.txt runtime.in";; demo) in="-c dev.txt runtime.in demo.in";; esac; \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate $$in -o $$name.txt; done
 
@@ -33,6 +33,7 @@ serve: $(STAMP) ## Run the gateway (provider keys from the environment or gatewa
 	$(BIN)/gateway serve
 
 test: $(STAMP) ## Run all tests (or TESTS="tests/core tests/store")
+	@sh tests/system_packages.sh
 	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS) || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
@@ -44,6 +45,9 @@ lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
 format: $(STAMP) ## Format and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+dashboards: $(STAMP) ## Write the Grafana dashboards anew, from the metric declarations
+	$(BIN)/python -m dashboards
 
 simulate: $(STAMP) ## Admission on a simulated clock, network and store (SEEDS=1-50)
 	$(BIN)/python -m tests.simulation $(or $(SEEDS),1-50)

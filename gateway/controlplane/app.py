@@ -1,21 +1,16 @@
 """The admin application: routes, description, errors, and the guard before them."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
-from . import agents, audit, calls, lanes, queue, tokens
+from . import agents, calls, lanes, queue
 from .auth import GUARDED, Guard
 from .parts import AdminParts
-from .problems import answer_problems, responses
+from .problems import MEDIA_TYPE, Problem, answer_problems
 
-ROUTERS: tuple[APIRouter, ...] = (
-    queue.router,
-    lanes.router,
-    agents.router,
-    calls.router,
-    audit.router,
-    tokens.router,
-)
+ROUTERS: tuple[APIRouter, ...] = (queue.router, lanes.router, agents.router, calls.router)
+_PROBLEMS = {401: "No token, or a wrong one", 422: "A parameter makes no sense"}
 
 
 def admin_app(parts: AdminParts) -> ASGIApp:
@@ -29,7 +24,19 @@ def admin_app(parts: AdminParts) -> ASGIApp:
         redoc_url=None,
     )
     app.state.parts = parts
+    described = HTTPBearer(auto_error=False, description="The admin token; checked by the guard.")
     for router in ROUTERS:
-        app.include_router(router, prefix=GUARDED, responses=responses(401, 403, 422, 429, 503))
+        app.include_router(
+            router,
+            prefix=GUARDED,
+            dependencies=[Security(described)],
+            responses={
+                status: {
+                    "description": meaning,
+                    "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+                }
+                for status, meaning in _PROBLEMS.items()
+            },
+        )
     answer_problems(app)
-    return Guard(app, parts.token, parts.tokens, parts.clock)
+    return Guard(app, parts.token)
