@@ -163,6 +163,9 @@ class Books(Protocol):
     async def agent(self, name: str) -> BudgetSnapshot:
         """One agent's budget."""
 
+    async def team(self, name: str) -> BudgetSnapshot:
+        """One team's budget."""
+
 
 class StoreSilent(Exception):  # noqa: N818 - a fact about the store
     """The store does not answer now."""

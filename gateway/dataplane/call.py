@@ -17,6 +17,7 @@ from gateway.ports import Clock, Headers, UpstreamRequest
 
 from .asgi import Arrival
 from .respond import Responder
+from .session import session_of
 from .target import Target
 from .waits import Waits
 
@@ -92,6 +93,7 @@ class Call:
     usage: Usage = NO_USAGE
     cost_microusd: int = 0
     priced: bool = True
+    answered_model: str = ""
     cut: bool = False
     reason: Reason | None = None
     message: str = ""
@@ -188,6 +190,8 @@ class Call:
             message=self.message,
             retry_after_s=self.retry_after_s,
             max_wait_s=self.max_wait_s,
+            answered_model=self.answered_model,
+            session=session_of(self.request.fields, self.facts),
         )
 
 

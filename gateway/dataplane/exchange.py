@@ -3,6 +3,7 @@
 from gateway.core import charging
 from gateway.dialects.codec import Tap
 from gateway.domain.call import CallFacts
+from gateway.domain.facts import HeadroomSeen
 from gateway.domain.outcome import (
     FailurePhase,
     Fault,
@@ -73,7 +74,10 @@ class Exchange:
         response = await dispatch(call, plan, request, self._reservation, self._parts)
         try:
             seen = self._plan.codec.headroom(response.headers)
-            self._parts.admission.head(call.request_id, self._plan.target.lane.name, seen)
+            lane = self._plan.target.lane.name
+            self._parts.admission.head(call.request_id, lane, seen)
+            if seen:
+                self._parts.headroom.headroom_seen(HeadroomSeen(lane, seen))
             if response.status >= 400:
                 return await self._refused(response, presence, keepalive)
             await self._answered(response, presence, keepalive)
@@ -182,7 +186,7 @@ class Exchange:
         agent, model = plan.agent.name, plan.target.model
         streamed = parts.book.tokens_of_bytes(agent, model, tap.output_bytes)
         usage = seen_usage(tap, call.guess.input_tokens, streamed)
-        call.usage = usage
+        call.usage, call.answered_model = usage, tap.model
         call.cost_microusd, call.priced = parts.price(model, usage, parts.clock.wall())
         self._reservation.used(
             charging.actual(

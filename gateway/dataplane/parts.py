@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from gateway.core.estimate import EstimateBook
 from gateway.domain.usage import Usage
-from gateway.ports import Admission, Clock, Directory, Observer, Upstream
+from gateway.ports import Admission, Clock, Directory, HeadroomObserver, Observer, Upstream
 
 from .settings import DataPlaneSettings
 
@@ -22,6 +22,7 @@ class Parts:
     admission: Admission
     upstream: Upstream
     observer: Observer
+    headroom: HeadroomObserver
     clock: Clock
     price: Pricer
     book: EstimateBook

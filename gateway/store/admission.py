@@ -28,7 +28,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -90,6 +90,7 @@ class RedisAdmission:
         replica: Unique name of this process.
         clock: For durations.
         settings: Times of the protocol.
+        took: Told how long each batch took to the store and back, in seconds.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class RedisAdmission:
         replica: str,
         clock: Clock,
         settings: AdmissionSettings = AdmissionSettings(),
+        took: Callable[[float], None] | None = None,
     ) -> None:
         self._redis = redis
         self._root = root
         self._replica = replica
         self._clock = clock
         self._settings = settings
+        self._took = took
         self._script = admission_script()
         self._lease_us = messages.micros(settings.lease_s)
         self._batches = Batches(self._call, self)
@@ -439,9 +442,13 @@ class RedisAdmission:
         self._beat_later()
 
     async def _call(self, packed: bytes) -> object:
-        return await self._script.call(
+        began_s = self._clock.monotonic()
+        reply = await self._script.call(
             self._redis, (self._root,), (self._replica, "", self._lease_us, packed)
         )
+        if self._took is not None:
+            self._took(self._clock.monotonic() - began_s)
+        return reply
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="admission")

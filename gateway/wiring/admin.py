@@ -45,6 +45,10 @@ class StoredBooks:
         """One agent's budget."""
         return await _soon(self._admission.inspect_agent(name))
 
+    async def team(self, name: str) -> BudgetSnapshot:
+        """One team's budget."""
+        return await _soon(self._admission.inspect_team(name))
+
 
 async def _soon(work: Awaitable[T]) -> T:
     try:

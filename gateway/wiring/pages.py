@@ -4,17 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.dataplane.app import Operation, Page
 from gateway.telemetry.metrics import CONTENT_TYPE, Metrics
+from gateway.telemetry.stored import StoredFigures
 
 TEXT = b"text/plain; charset=utf-8"
 
 
 def pages(
-    metrics: Metrics, can_admit: Callable[[], Awaitable[str | None]]
+    metrics: Metrics, stored: StoredFigures, can_admit: Callable[[], Awaitable[str | None]]
 ) -> Mapping[str, Operation]:
     """Operations pages by path.
 
     Args:
         metrics: Rendered for `/metrics`.
+        stored: What the store adds to them.
         can_admit: `None` when calls can be admitted, else why not.
     """
 
@@ -28,7 +30,7 @@ def pages(
         return Page(503, TEXT, f"not ready: {why_not}\n".encode())
 
     async def figures() -> Page:
-        return Page(200, CONTENT_TYPE, metrics.render())
+        return Page(200, CONTENT_TYPE, metrics.render(await stored.read()))
 
     async def front() -> Page:
         return Page(200, TEXT, b"agent-gateway\n")

@@ -22,7 +22,9 @@ from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
 from gateway.telemetry.access_log import AccessLog
+from gateway.telemetry.loop_lag import watched_loop
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.stored import StoredFigures
 from gateway.upstream.transport import HttpUpstream
 
 from . import memory
@@ -86,14 +88,15 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         directory = await stack.enter_async_context(
             CachedDirectory(redis, settings.topology, settings.agent_keys, clock)
         )
-        admission = RedisAdmission(redis, ROOT, replica, clock)
+        metrics = Metrics(clock, plan.multiprocess_dir, __version__)
+        stack.callback(metrics.refresh)
+        stack.enter_context(watched_loop(metrics.loop_lagged))
+        admission = RedisAdmission(redis, ROOT, replica, clock, took=metrics.store_took)
         await admission.start()
         stack.push_async_callback(admission.stop)
         await admission.configure(settings.topology)
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
-        metrics = Metrics(clock, plan.multiprocess_dir, __version__)
-        stack.callback(metrics.refresh)
         explanations = StoredExplanations(
             redis,
             ROOT,
@@ -114,6 +117,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 admission=admission,
                 upstream=upstream,
                 observer=Observers(*observers),
+                headroom=metrics,
                 clock=clock,
                 price=ListPrices(),
                 book=EstimateBook(),
@@ -130,10 +134,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
 
         if plan.own_process:
             memory.settle()
-        control_plane = admin(
-            settings, StoredBooks(redis, admission, clock), directory, explanations, clock
-        )
-        yield House(pipeline, pages(metrics, can_admit), ((PREFIX, control_plane),))
+        books = StoredBooks(redis, admission, clock)
+        stored = StoredFigures(books, lambda: directory.topology, clock, lambda: admission.store_up)
+        control_plane = admin(settings, books, directory, explanations, clock)
+        yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, control_plane),))
 
 
 async def _refreshing(metrics: Metrics) -> None:

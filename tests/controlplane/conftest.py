@@ -62,6 +62,10 @@ class Desk:
         self._speak()
         return snapshot_budget(self.engine.books, f"agent:{name}")
 
+    async def team(self, name: str) -> BudgetSnapshot:
+        self._speak()
+        return snapshot_budget(self.engine.books, f"team:{name}")
+
     async def find(self, request_id: str) -> Explanation | None:
         self._speak()
         return self.explained.get(request_id)
