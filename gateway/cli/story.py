@@ -98,7 +98,9 @@ def _attempts(call: Fields) -> Iterator[str]:
         verdict = _VERDICTS.get(attempt["verdict"], attempt["verdict"])
         meaning = f": {verdict}{code}" if verdict else ""
         id_ = f", provider's id {attempt['request_id']}" if attempt["request_id"] else ""
-        yield f"Attempt {number}: {answer} after {seconds(attempt['duration_s'])}{meaning}{id_}"
+        at = f" at lane {attempt['lane']}" if attempt["lane"] != call["lane"] else ""
+        took = seconds(attempt["duration_s"])
+        yield f"Attempt {number}{at}: {answer} after {took}{meaning}{id_}"
 
 
 def _tokens(call: Fields) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, LaneLimits
-from gateway.domain.routes import Fallback, Route, RouteMatch
+from gateway.domain.routes import Route, RouteMatch
 from gateway.domain.topology import Agent, Lane, Provider, Team, default_lane
 
 from . import manual
@@ -187,14 +187,14 @@ def _check_known(
             given.fault(field, f"there is no {field.removesuffix('s')} {told}", remedy)
 
 
-def fallbacks(root: Given, known_lanes: Mapping[str, Lane]) -> dict[str, Fallback]:
+def fallbacks(root: Given, known_lanes: Mapping[str, Lane]) -> dict[str, tuple[str, ...]]:
     """The fallbacks of the file."""
     found = root.series_table(manual.FALLBACKS)
     for lane in found:
         if lane not in known_lanes:
             remedy = suggestion(lane, known_lanes, _listed("lanes", known_lanes))
             root.fault_at_entry(manual.FALLBACKS.name, lane, f"there is no lane {lane}", remedy)
-    return {lane: Fallback(lane, models) for lane, models in found.items()}
+    return dict(found)
 
 
 def _listed(what: str, known: Mapping[str, object]) -> str:

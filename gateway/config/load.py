@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.domain.topology import QueueSettings, Topology
 
-from . import fleet, manual
+from . import fleet, manual, reliability
 from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
@@ -99,15 +99,21 @@ def _settings(
     teams = fleet.teams(root.table(manual.TEAMS))
     agents, keys = fleet.agents(root.table(manual.AGENTS), teams)
     topology = Topology(
-        providers, lanes, teams, agents, _queue(root.section(manual.QUEUE)), root.get(manual.MINUTE)
+        providers=providers,
+        lanes=lanes,
+        teams=teams,
+        agents=agents,
+        queue=_queue(root.section(manual.QUEUE)),
+        minute_s=root.get(manual.MINUTE),
+        fallbacks=fleet.fallbacks(root, lanes),
     )
     routes = fleet.routes(root.listing(manual.ROUTES), agents, teams)
-    fallbacks = fleet.fallbacks(root, lanes)
     token = _admin_token(root, topology, keys)
     state = _state(root.section(manual.STATE), folder)
     server = _server(root.section(manual.SERVER))
     logging = _logging(root.section(manual.LOGGING), folder)
     explanations = _explanations(root.section(manual.EXPLANATIONS))
+    reliable = reliability.reliability(root)
     book.faults.raise_if_any()
     return Settings(
         topology=topology,
@@ -118,8 +124,8 @@ def _settings(
         server=server,
         logging=logging,
         explanations=explanations,
+        reliability=reliable,
         routes=routes,
-        fallbacks=fallbacks,
         file=file,
         origins=book.origins,
         notes=tuple(book.notes),

@@ -11,7 +11,7 @@ from gateway.domain.limits import Budget, BudgetMode
 from gateway.domain.routes import RouteMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
-from . import kinds, texts
+from . import kinds, reliability, texts
 from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
 from .settings import ExplanationSettings, LogLevel, LogSettings, ServerSettings, StateSettings
 
@@ -354,7 +354,6 @@ QUEUE: Final = Section("queue", "Bounds of the queue.", (MAX_WAIT, MAX_DEPTH, AG
 
 # routes and fallbacks
 ROUTES_PENDING: Final = f"{NOT_YET}: each call goes to the model it asks for"
-FALLBACKS_PENDING: Final = f"{NOT_YET}: a call whose lane cannot answer fails or waits"
 MATCH_MODEL: Final = Leaf("model", texts.glob(), "Pattern of the model asked for.", "*", "`*`")
 MATCH_AGENTS: Final = Series("agents", texts.name_of("agent"), "Only these agents.", (), "all")
 MATCH_TEAMS: Final = Series("teams", texts.name_of("team"), "Only these teams.", (), "all")
@@ -378,12 +377,13 @@ ROUTE: Final = Section(
 )
 ROUTES: Final = Listing("routes", "Which calls a cheaper model may answer.", ROUTE, ROUTES_PENDING)
 FALLBACKS: Final = SeriesTable(
-    "fallbacks", "Models to try, in order, when the lane cannot answer.", texts.model(), "LANE",
-    FALLBACKS_PENDING,
+    "fallbacks",
+    "What to try, in order, when the lane cannot answer: `MODEL`, or `PROVIDER/MODEL` for a model "
+    "of a certain provider.", texts.model(), "LANE",
 )  # fmt: skip
 
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
-     EXPLANATIONS, ROUTES, FALLBACKS),
+     EXPLANATIONS, *reliability.SECTIONS, ROUTES, FALLBACKS),
 )  # fmt: skip

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gateway.domain.routes import Fallback, Route
+from gateway.domain.routes import Route
 from gateway.domain.topology import Topology
 
 from .reading import Origin
+from .reliability import ReliabilitySettings
 from .texts import LOOPBACK_HOST, Listen
 
 
@@ -108,7 +109,6 @@ class Settings:
         admin_token: `None`: generated at the first start and kept in `state.dir`.
         agent_keys: Gateway keys given in the file, agent name to secret; never shown.
         routes: Kept, not acted on yet.
-        fallbacks: Kept, not acted on yet; lane name to models.
         file: The file it came from, if any.
         origins: Where each value came from, by its path in the file; not named here: default.
         notes: What a person should know, such as settings that do not act yet.
@@ -122,8 +122,8 @@ class Settings:
     server: ServerSettings = ServerSettings()
     logging: LogSettings = LogSettings()
     explanations: ExplanationSettings = ExplanationSettings()
+    reliability: ReliabilitySettings = ReliabilitySettings()  # noqa: RUF009 - frozen
     routes: tuple[Route, ...] = ()
-    fallbacks: Mapping[str, Fallback] = field(default_factory=dict)
     file: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()

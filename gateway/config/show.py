@@ -11,6 +11,7 @@ from gateway.domain.routes import Route
 from gateway.domain.topology import Agent, Lane, Provider
 
 from .reading import Origin
+from .reliability import ReliabilitySettings
 from .settings import Settings
 
 MASK = "********"
@@ -67,8 +68,23 @@ def _plain(settings: Settings) -> dict[str, Plain]:
             "keep": settings.explanations.keep_s,
             "per_second": settings.explanations.per_second,
         },
+        **_reliability(settings.reliability),
         "routes": [_route(one) for one in settings.routes],
-        "fallbacks": {name: list(one.models) for name, one in settings.fallbacks.items()},
+        "fallbacks": {name: list(models) for name, models in topology.fallbacks.items()},
+    }
+
+
+def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
+    retries = settings.retries
+    return {
+        "retries": {
+            "repeat": retries.repeat.value,
+            "most": retries.most,
+            "share": retries.share,
+            "burst": retries.burst,
+            "pause": retries.pause_s,
+            "longest": retries.longest_s,
+        }
     }
 
 

@@ -41,6 +41,8 @@ class Attempt(FromDomain):
     request_id: str = Field(description="The provider's own id, for its support; may be empty.")
     verdict: str = Field(description="What the answer meant, or why there was none.")
     code: str = Field(description="The provider's own word for its error; may be empty.")
+    lane: str = Field(description="Where it ran.")
+    model: str = Field(description="The model that was called there; may be empty.")
 
 
 class Usage(FromDomain):

@@ -9,7 +9,7 @@ from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
 from gateway.domain.explanation import Attempt
 from gateway.domain.facts import CallRecord
-from gateway.domain.outcome import Fault, Reason
+from gateway.domain.outcome import Fault, Reason, Refusal
 from gateway.domain.topology import Agent
 from gateway.domain.usage import Usage
 from gateway.domain.value import value
@@ -71,6 +71,13 @@ class Call:
     facts: CallFacts | None = None
     target: Target | None = None
     queued: bool = False
+    tickets: int = 0
+    options: int = 1
+    """How many targets the call may go to."""
+    moved: bool = False
+    """Another option than the first is tried, or has answered."""
+    answering: bool = False
+    """The head or a byte of a provider's answer has gone to the client: no second thoughts."""
     wait_s: float = 0.0
     waiting_since: float = 0.0
     waits: Waits | None = None
@@ -99,6 +106,8 @@ class Call:
     message: str = ""
     retry_after_s: float | None = None
     fault: Fault | None = None
+    last_word: Refusal | None = None
+    """What the last failed attempt comes to, should nothing be left to try."""
     gone: bool = False
 
     def expect(self, expectation: Expectation) -> None:
@@ -109,13 +118,18 @@ class Call:
         self.waits.tell(expectation, began_s, self.clock.monotonic() - self.accepted_at)
 
     def next_attempt(self) -> None:
-        """An attempt begins; the one before it, if any, is repeated."""
-        if self.attempts:
-            self.earlier += (self._attempt(),)
-            self.upstream_status, self.verdict, self.code = 0, "", ""
-            self.upstream_request_id = ""
+        """An attempt begins; the one before it, if any, was not the last."""
+        self.attempt_over()
         self.attempts += 1
         self.upstream_at = self.upstream_s
+
+    def attempt_over(self) -> None:
+        """The present attempt, if any, was not the last. Said before the target changes."""
+        if len(self.earlier) == self.attempts:
+            return
+        self.earlier += (self._attempt(),)
+        self.upstream_status, self.verdict, self.code = 0, "", ""
+        self.upstream_request_id = ""
 
     def _attempt(self) -> Attempt:
         return Attempt(
@@ -130,16 +144,20 @@ class Call:
             max(0.0, self.sent_at - self.accepted_at),
         )
 
-    def own_headers(self) -> Headers:
-        """The `x-gateway-*` fields of a response."""
+    def own_headers(self, *, settled: bool = True) -> Headers:
+        """The `x-gateway-*` fields of a response.
+
+        Args:
+            settled: It is certain by now which option answers.
+        """
         out: Headers = [(b"x-gateway-request-id", self.request_id.encode())]
-        if self.target is not None:
+        if self.target is not None and (settled or self.options == 1):
             out.append((b"x-gateway-lane", _as_field(self.target.lane.name)))
             if self.target.model:
                 out.append((b"x-gateway-model", _as_field(self.target.model)))
         if self.queued:
             out.append((b"x-gateway-queue-ms", b"%d" % round(self.wait_s * 1000)))
-            out.append((b"x-gateway-route", b"off"))
+            out.append((b"x-gateway-route", b"fallback" if self.moved else b"off"))
         if self.reason is not None:
             out.append((b"x-gateway-reason", self.reason.value.encode()))
         return out
@@ -186,7 +204,7 @@ class Call:
             path=self.path,
             waits=() if self.waits is None else self.waits.all(),
             earlier=self.earlier,
-            last=self._attempt() if self.attempts else None,
+            last=self._attempt() if len(self.earlier) < self.attempts else None,
             message=self.message,
             retry_after_s=self.retry_after_s,
             max_wait_s=self.max_wait_s,

@@ -1,6 +1,9 @@
 """One attempt at the provider, for calls with a codec: send, relay, read what was used."""
 
+from collections.abc import Callable
+
 from gateway.core import charging
+from gateway.core.retrying import Ended, Step
 from gateway.dialects.codec import Tap
 from gateway.domain.call import CallFacts
 from gateway.domain.facts import HeadroomSeen
@@ -43,21 +46,32 @@ _FAULTS = {
 
 
 class Exchange:
-    """The attempts of one call."""
+    """The attempts of one call at one option, under one reservation.
 
-    __slots__ = ("_call", "_facts", "_parts", "_plan", "_reservation")
+    Args:
+        judge: Says what comes after an answer that is none for the client.
+    """
+
+    __slots__ = ("_call", "_facts", "_judge", "_parts", "_plan", "_reservation")
 
     def __init__(
-        self, call: Call, plan: Plan, facts: CallFacts, reservation: Reservation, parts: Parts
+        self,
+        call: Call,
+        plan: Plan,
+        facts: CallFacts,
+        reservation: Reservation,
+        parts: Parts,
+        judge: Callable[[Ended], Step],
     ) -> None:
         self._call = call
         self._plan = plan
         self._facts = facts
         self._reservation = reservation
         self._parts = parts
+        self._judge = judge
 
-    async def attempt(self, presence: Presence, keepalive: KeepAlive) -> bool:
-        """Send once. False when the provider's rate limit says to wait for another turn.
+    async def attempt(self, presence: Presence, keepalive: KeepAlive) -> Step:
+        """Send once, and say what comes next; `DONE` when the client has its answer.
 
         Raises:
             UpstreamFailure: The provider did not answer, or not to the end.
@@ -67,7 +81,7 @@ class Exchange:
             return await keepalive.watch(self._attempt(presence, keepalive), limit_s)
         return await self._attempt(presence, keepalive)
 
-    async def _attempt(self, presence: Presence, keepalive: KeepAlive) -> bool:
+    async def _attempt(self, presence: Presence, keepalive: KeepAlive) -> Step:
         call = self._call
         plan = self._plan
         request = plan.request if not keepalive.begun else in_plain(plan.request)
@@ -84,7 +98,7 @@ class Exchange:
         finally:
             response.close()
             call.upstream_s += self._parts.clock.monotonic() - call.sent_at
-        return True
+        return Step.DONE
 
     async def _answered(
         self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
@@ -102,6 +116,7 @@ class Exchange:
             call.first_byte_s = self._parts.clock.monotonic() - call.sent_at
             # An error event can only be put between two events, and not into a compressed stream.
             call.tellable = False
+            call.answering = True
             await relay(first, response, call.responder, meter, presence.leave)
         except UpstreamFailure:
             call.tellable = call.tellable or (
@@ -120,6 +135,7 @@ class Exchange:
         if keepalive.begun and not call.responder.started:
             await keepalive.stop()
         if not call.responder.started:
+            call.answering = True
             headers = downstream_headers(response.headers, resized=call.body_changed)
             await call.responder.start(response.status, headers + call.own_headers())
         elif not _fits(response, content_type, in_array=call.matched.in_array):
@@ -128,8 +144,8 @@ class Exchange:
 
     async def _refused(
         self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
-    ) -> bool:
-        """Wait again on a rate limit; pass everything else on as it is."""
+    ) -> Step:
+        """Wait again on a rate limit; pass on as it is what is not tried again."""
         call = self._call
         bound = self._parts.settings.max_error_bytes
         body, whole = await read_bounded(response, bound)
@@ -143,15 +159,20 @@ class Exchange:
         call.verdict, call.code = answer.verdict.value, answer.code
         if answer.verdict is ProviderVerdict.RATE_LIMITED:
             self._block(answer)
-            return False
-        self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
+        else:
+            self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
+        step = self._judge(Ended(answer.verdict, retry_after_s=answer.retry_after_s))
+        if step is not Step.FAIL:
+            if step is not Step.WAIT:
+                call.last_word = _as_refusal(answer, response.status)
+            return step
         call.fault = _FAULTS.get(answer.verdict)
         if keepalive.begun:
             await keepalive.stop()
         if call.responder.started:
             presence.leave()
             await self._tell(answer, response.status, plain if whole else b"")
-            return True
+            return Step.DONE
         headers = downstream_headers(fields, resized=False) + call.own_headers()
         if answer.verdict is ProviderVerdict.BILLING and not value_of(headers, NO_RETRY[0]):
             headers.append(NO_RETRY)
@@ -162,7 +183,7 @@ class Exchange:
             await call.responder.chunk(chunk)
         presence.leave()
         await call.responder.end()
-        return True
+        return Step.DONE
 
     async def _tell(self, answer: UpstreamAnswer, status: int, body: bytes) -> None:
         """A provider's error after the head was committed: in its own words, if it has any."""
@@ -210,8 +231,10 @@ async def dispatch(
     reservation.sent()
     try:
         response = await parts.upstream.send(plan.target.provider, request)
-    except BaseException:
+    except BaseException as fault:
         call.upstream_s += parts.clock.monotonic() - call.sent_at
+        if isinstance(fault, UpstreamFailure) and not fault.sent:
+            reservation.used(charging.NOTHING)
         raise
     call.upstream_status = response.status
     for name in _REQUEST_ID_FIELDS:
@@ -236,7 +259,7 @@ def _as_refusal(answer: UpstreamAnswer, status: int) -> Refusal:
     """A provider's refusal that comes after the head was committed, for an error event."""
     code = answer.code or "an error"
     return Refusal(
-        Reason.OVERLOADED if answer.verdict is ProviderVerdict.OVERLOADED else Reason.UPSTREAM_CUT,
+        Reason.UPSTREAM_ERROR,
         f"The provider answered {status} ({code}).",
         answer.retry_after_s,
     )

@@ -35,7 +35,12 @@ async def fail(call: Call, failure: UpstreamFailure) -> None:
     """Answer a call whose provider did not."""
     call.cut = call.responder.started
     call.verdict = failure.reason.value
-    await refuse(call, Refusal(failure.reason, _MESSAGES[failure.reason]))
+    await refuse(call, as_refusal(failure))
+
+
+def as_refusal(failure: UpstreamFailure) -> Refusal:
+    """A failed attempt, in words for the client."""
+    return Refusal(failure.reason, _MESSAGES[failure.reason])
 
 
 async def _break_off(call: Call, codec: Codec, refusal: Refusal) -> None:

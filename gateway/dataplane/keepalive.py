@@ -19,11 +19,13 @@ died. It ends before the first byte of the provider is passed on, so it cannot s
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from gateway.core.retrying import Step
+from gateway.dialects.codec import Codec
 from gateway.domain.admission import Expectation
 from gateway.domain.outcome import FailurePhase, Reason, UpstreamFailure
 from gateway.ports import Headers
 
-from .call import Call, Plan
+from .call import Call
 from .settings import DataPlaneSettings
 
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -38,11 +40,11 @@ class KeepAlive:
         begun: Signs of life are being sent; `stop` before anything else is sent to the client.
     """
 
-    __slots__ = ("_call", "_limit", "_plan", "_settings", "_task", "_timer", "_waits")
+    __slots__ = ("_call", "_codec", "_limit", "_settings", "_task", "_timer", "_waits")
 
-    def __init__(self, call: Call, plan: Plan, settings: DataPlaneSettings) -> None:
+    def __init__(self, call: Call, codec: Codec, settings: DataPlaneSettings) -> None:
         self._call = call
-        self._plan = plan
+        self._codec = codec
         self._settings = settings
         self._waits = False
         self._timer: asyncio.TimerHandle | None = None
@@ -61,6 +63,14 @@ class KeepAlive:
     def told(self, expectation: Expectation) -> None:
         """The call has to wait for its turn."""
         self._call.expect(expectation)
+        self._arm()
+
+    def pause(self) -> None:
+        """The call waits, but not for a turn."""
+        self._waits = True
+        self._arm()
+
+    def _arm(self) -> None:
         if self._waits and self._timer is None and self._task is None:
             call = self._call
             held_s = call.clock.monotonic() - call.accepted_at
@@ -84,7 +94,7 @@ class KeepAlive:
             task.cancel()
             await asyncio.wait([task])
 
-    async def watch(self, first_byte: Awaitable[bool], limit_s: float) -> bool:
+    async def watch(self, first_byte: Awaitable[Step], limit_s: float) -> Step:
         """Let the provider work, but not be silent for longer than this.
 
         Args:
@@ -106,12 +116,12 @@ class KeepAlive:
             self._limit = None
 
     def _hold_s(self) -> float:
-        hurries = self._streams or self._plan.codec.hurries(self._user_agent)
+        hurries = self._streams or self._codec.hurries(self._user_agent)
         return self._settings.hold_head_s if hurries else self._settings.hold_whole_s
 
     @property
     def _streams(self) -> bool:
-        return self._plan.facts is not None and self._plan.facts.stream
+        return self._call.facts is not None and self._call.facts.stream
 
     @property
     def _user_agent(self) -> str:
@@ -127,7 +137,7 @@ class KeepAlive:
         call = self._call
         await call.responder.start(200, self._head())
         call.tellable = True
-        ping = self._plan.codec.keepalive(call.matched, self._user_agent)
+        ping = self._codec.keepalive(call.matched, self._user_agent)
         await self._repeat(lambda: call.responder.chunk(ping))
 
     async def _process(self) -> None:
@@ -150,4 +160,4 @@ class KeepAlive:
         """The head of a stream that still waits, with what is known now."""
         call = self._call
         kind = _ARRAY if call.matched.in_array else _EVENTS
-        return [kind, _NO_CACHE, *call.own_headers(), *call.eta()]
+        return [kind, _NO_CACHE, *call.own_headers(settled=False), *call.eta()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway.core.estimate import EstimateBook
+from gateway.core.retrying import Chance
 from gateway.domain.usage import Usage
 from gateway.ports import Admission, Clock, Directory, HeadroomObserver, Observer, Upstream
 
@@ -27,4 +28,5 @@ class Parts:
     price: Pricer
     book: EstimateBook
     request_ids: Iterator[str]
+    chance: Chance
     settings: DataPlaneSettings

@@ -1,6 +1,7 @@
 """One request, from ASGI scope to last byte: the whole story on one screen.
 
-    locate → identify → read → route → estimate → admit → dispatch → relay → settle → record
+    locate → identify → read → route → for each option: estimate → admit → dispatch → relay
+    → settle → record
 
 Each stage hands the call forward; none reaches back. A stage that says no raises `Refused`, and
 the answer is given here, once, in the caller's dialect.
@@ -8,7 +9,10 @@ the answer is given here, once, in the caller's dialect.
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 
+from gateway.core.retrying import RetryBudgets
 from gateway.dialects.codec import Codec
 from gateway.domain.call import CallFacts, Endpoint
 from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
@@ -16,21 +20,21 @@ from gateway.domain.topology import Agent
 
 from . import stages
 from .asgi import Receive, Scope, Send, arrival
+from .attempts import Attempts
 from .body import read_body
 from .call import Call, Plan
-from .exchange import Exchange
 from .failing import fail, refuse
 from .identify import identify
 from .keepalive import KeepAlive
 from .models import ModelLists
+from .options import options
 from .parts import Parts
 from .passthrough import pass_through
 from .presence import Presence
 from .refused import ClientGone, Refused
 from .reservation import Reservation
 from .respond import Responder
-from .target import Destinations
-from .turn import take_turn
+from .target import Destinations, Target
 
 log = logging.getLogger("gateway.dataplane")
 
@@ -41,6 +45,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._models = ModelLists(parts)
+        self._budgets = RetryBudgets(parts.settings.retries)
         self._destinations = Destinations(parts.directory.topology, parts.settings.max_own_lanes)
         self.in_flight = 0
 
@@ -92,44 +97,39 @@ class Pipeline:
             )
             call.body_unread = False
             facts = stages.understand(call, codec, settings.max_body_bytes)
-        plan = self._plan(call, codec, agent, facts, destinations)
-        with Reservation(parts.admission, plan.ticket) as reservation:
-            if facts is None:
+        target = stages.route(call, codec, agent, facts, destinations)
+        if facts is None:
+            plan = stages.plan(call, codec, agent, None, target, parts)
+            with Reservation(parts.admission, plan.ticket) as reservation:
                 await pass_through(call, plan, reservation, receive, parts)
-            else:
-                exchange = Exchange(call, plan, facts, reservation, parts)
-                await self._converse(call, plan, exchange, reservation, receive)
+            return
+        targets = options(call, agent, facts, target, destinations)
+        call.options = len(targets)
+        plan_for = partial(self._plan, call, codec, agent, facts)
+        await self._converse(call, codec, facts, targets, plan_for, receive)
 
     def _plan(
-        self,
-        call: Call,
-        codec: Codec,
-        agent: Agent,
-        facts: CallFacts | None,
-        destinations: Destinations,
+        self, call: Call, codec: Codec, agent: Agent, facts: CallFacts, target: Target
     ) -> Plan:
-        target = stages.route(call, codec, agent, facts, destinations)
-        amount = stages.charge(call, agent, target, self._parts)
-        ticket = stages.ticket(call, agent, target, amount)
-        request = stages.upstream_request(call, codec, target)
-        return Plan(codec, agent, target, facts, ticket, request)
+        return stages.plan(call, codec, agent, facts, target, self._parts)
 
     async def _converse(
         self,
         call: Call,
-        plan: Plan,
-        exchange: Exchange,
-        reservation: Reservation,
+        codec: Codec,
+        facts: CallFacts,
+        targets: Sequence[Target],
+        plan_for: Callable[[Target], Plan],
         receive: Receive,
     ) -> None:
-        """Take a turn and try; again while the provider's own rate limit says so."""
-        parts = self._parts
-        keepalive = KeepAlive(call, plan, parts.settings)
+        """Try the options, for as long as the client is there."""
+        keepalive = KeepAlive(call, codec, self._parts.settings)
         with Presence(receive, call.request.client) as presence:
+            attempts = Attempts(
+                call, self._parts, plan_for, facts, presence, keepalive, self._budgets
+            )
             try:
-                await take_turn(call, reservation, parts, keepalive)
-                while not await exchange.attempt(presence, keepalive):
-                    await take_turn(call, reservation, parts, keepalive)
+                await attempts.run(targets)
             except asyncio.CancelledError:
                 if not presence.gone:
                     raise

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.core.retrying import RetrySettings
+
 
 @dataclass(frozen=True, slots=True)
 class DataPlaneSettings:
@@ -23,6 +25,7 @@ class DataPlaneSettings:
         keepalive_s: Pause between keep-alives after that.
         max_error_bytes: How much of a provider's error body is read to classify it.
         models_ttl_s: How long a provider's model list is kept.
+        retries: What is repeated, and how often.
     """
 
     max_body_bytes: int = 64 * 1024 * 1024
@@ -35,3 +38,4 @@ class DataPlaneSettings:
     keepalive_s: float = 15.0
     max_error_bytes: int = 1024 * 1024
     models_ttl_s: float = 300.0
+    retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen

@@ -15,7 +15,7 @@ from gateway.domain.usage import Usage
 from gateway.ports import UpstreamRequest
 
 from .body import decoded
-from .call import Call
+from .call import Call, Plan
 from .headers import upstream_headers
 from .identify import without_query_key
 from .parts import Parts
@@ -133,10 +133,27 @@ def route(
             param="model",
         )
     if endpoint in METERED:
-        call.target = destinations.find(codec.dialect, call.provider_name, model)
-    else:
-        call.target = destinations.side_lane(codec.dialect, call.provider_name, endpoint)
-    return call.target
+        return destinations.find(codec.dialect, call.provider_name, model)
+    return destinations.side_lane(codec.dialect, call.provider_name, endpoint)
+
+
+def plan(
+    call: Call,
+    codec: Codec,
+    agent: Agent,
+    facts: CallFacts | None,
+    target: Target,
+    parts: Parts,
+) -> Plan:
+    """Everything that one option needs: what it is charged, its ticket, its request.
+
+    Raises:
+        ValueError: The call cannot be put to this target's model.
+    """
+    request = upstream_request(call, codec, facts, target, parts.settings.max_body_bytes)
+    call.target = target
+    amount = charge(call, agent, target, parts)
+    return Plan(codec, agent, target, facts, ticket(call, agent, target, amount), request)
 
 
 def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
@@ -166,35 +183,46 @@ def ticket(call: Call, agent: Agent, target: Target, amount: Charge) -> TicketRe
     """What admission is asked for."""
     retry_count = call.request.fields.get(b"x-stainless-retry-count", b"0")
     call.queued = True
+    call.tickets += 1
+    name = call.request_id if call.tickets == 1 else f"{call.request_id}.{call.tickets}"
     return TicketRequest(
-        ticket=call.request_id,
+        ticket=name,
         lane=target.lane.name,
         agent=agent.name,
         team=agent.team,
         priority=call.priority,
         weight=agent.weight,
         charge=amount,
-        max_wait_s=call.max_wait_s,
+        max_wait_s=max(0.0, call.max_wait_s - call.wait_s),
         retry_of=_fingerprint(agent.name, call.body),
         is_retry=retry_count not in {b"0", b""},
     )
 
 
-def upstream_request(call: Call, codec: Codec, target: Target) -> UpstreamRequest:
-    """What goes to the provider: the client's bytes, with the provider's credential."""
+def upstream_request(
+    call: Call, codec: Codec, facts: CallFacts | None, target: Target, max_body_bytes: int
+) -> UpstreamRequest:
+    """What goes to the provider: the client's bytes, with the provider's credential.
+
+    Raises:
+        ValueError: Another model is to be called, and the request cannot be put to it.
+    """
     request, provider = call.request, target.provider
-    query = request.query
+    query, raw_path, body, plain = request.query, call.raw_path, call.body, call.body_changed
+    if facts is not None and target.model and target.model != facts.model:
+        whole = body if plain else decoded(request, body, max_body_bytes)
+        raw_path, changed = codec.with_model(raw_path, whole, target.model)
+        if changed is not whole:
+            body, plain = changed, plain or whole is not body
     if codec.dialect is Dialect.GEMINI and not provider.passthrough:
         query = without_query_key(query)
-    headers = upstream_headers(
-        request.headers, provider, metered=call.facts is not None, plain=call.body_changed
-    )
+    headers = upstream_headers(request.headers, provider, metered=facts is not None, plain=plain)
     return UpstreamRequest(
         method=request.method,
-        target=upstream_target(provider, call.raw_path, query),
+        target=upstream_target(provider, raw_path, query),
         headers=headers,
-        body=call.body,
-        content_length=len(call.body),
+        body=body,
+        content_length=len(body),
     )
 
 

@@ -20,6 +20,15 @@ MAX_MODEL_CHARACTERS = 256
 """Names become keys in the store, labels and header fields; no provider has longer ones."""
 _DECODED_TIMES = 3
 """A provider's own proxies may decode a path once more each."""
+_MAKERS = (
+    ("claude-", Dialect.ANTHROPIC),
+    ("gemini-", Dialect.GEMINI),
+    ("gpt-", Dialect.OPENAI),
+    ("o1", Dialect.OPENAI),
+    ("o3", Dialect.OPENAI),
+    ("o4", Dialect.OPENAI),
+)
+"""Whose a model is that no lane names."""
 _DOT_SEGMENT = re.compile(rb"(?:^|[/\\])\.\.?(?=[/\\;?#]|$)")
 
 
@@ -72,6 +81,23 @@ class Destinations:
             if len(self._found) < _REMEMBERED:
                 self._found[key] = found
         return found
+
+    def named(self, name: str, asked: Dialect) -> Target | None:
+        """The target that a configuration names, `MODEL` or `PROVIDER/MODEL`; `None` if none is.
+
+        Args:
+            name: As configured.
+            asked: The dialect of the call; for a model of which nothing else is known.
+        """
+        start, slash, rest = name.partition("/")
+        if slash and (owner := self.topology.providers.get(start)) is not None:
+            return self.find(owner.dialect, owner.name, rest)
+        for lane in self.topology.lanes.values():
+            if any(fnmatchcase(name, pattern) for pattern in lane.models):
+                owner = self.topology.providers[lane.provider]
+                return self.find(owner.dialect, owner.name, name)
+        dialect = next((whose for sign, whose in _MAKERS if name.startswith(sign)), asked)
+        return self.find(dialect, None, name) if self.speaking(dialect) else None
 
     def side_lane(self, dialect: Dialect, provider: str | None, endpoint: Endpoint) -> Target:
         """The target of a call without a model limit of its own: counting tokens, passing through.

@@ -111,6 +111,13 @@ class Codec(Protocol):
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The body, changed so that the provider reports usage; the same object if it will."""
 
+    def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
+        """Path and (decoded) body of the same request to another model; nothing else changes.
+
+        Raises:
+            ValueError: The request does not name its model where it can be changed.
+        """
+
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """A tap for the answer to this call, by what the answer says it is."""
 

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_PROTOCOL = "upstream_protocol"
     UPSTREAM_CUT = "upstream_cut"
+    UPSTREAM_ERROR = "upstream_error"
     INTERNAL = "internal"
 
 
@@ -89,6 +90,7 @@ DISPOSITIONS: dict[Reason, Disposition] = {
     Reason.UPSTREAM_TIMEOUT: Disposition(504, Fault.PROVIDER, final=False),
     Reason.UPSTREAM_PROTOCOL: Disposition(502, Fault.PROVIDER, final=False),
     Reason.UPSTREAM_CUT: Disposition(502, Fault.PROVIDER, final=False),
+    Reason.UPSTREAM_ERROR: Disposition(502, Fault.PROVIDER, final=False),
     Reason.INTERNAL: Disposition(500, Fault.GATEWAY, final=False),
 }
 

@@ -1,4 +1,4 @@
-"""Routes and fallbacks: which other model may answer a call, as configured."""
+"""Routes: which other model may answer a call, as configured."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,16 +43,3 @@ class Route:
     match: RouteMatch
     simple: str
     mode: RouteMode = RouteMode.SHADOW
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """What may answer when a lane cannot.
-
-    Attributes:
-        lane: The lane that cannot.
-        models: Models to try instead, in order.
-    """
-
-    lane: str
-    models: tuple[str, ...]

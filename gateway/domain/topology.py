@@ -103,6 +103,8 @@ class Topology:
 
     Attributes:
         minute_s: What "per minute" means in every limit.
+        fallbacks: Lane name to what may answer when that lane cannot, in order: `MODEL`, or
+            `PROVIDER/MODEL` for a model of a certain provider.
     """
 
     providers: Mapping[str, Provider]
@@ -111,6 +113,7 @@ class Topology:
     agents: Mapping[str, Agent]
     queue: QueueSettings = QueueSettings()
     minute_s: float = 60.0
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def lane_for(self, provider: str, model: str) -> Lane:
         """The lane of a model: the first that matches, or one of its own without limits.

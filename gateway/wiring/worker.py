@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from random import SystemRandom  # noqa: TID251 - this is the composition root
 from typing import BinaryIO
 
 from gateway import __version__
@@ -122,6 +123,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 price=ListPrices(),
                 book=EstimateBook(),
                 request_ids=request_ids(replica),
+                chance=SystemRandom().random,
                 settings=data_plane_settings(settings),
             )
         )
@@ -160,6 +162,7 @@ def data_plane_settings(settings: Settings) -> DataPlaneSettings:
         hold_whole_s=server.hold_whole_s,
         keepalive_s=server.keepalive_s,
         models_ttl_s=server.models_ttl_s,
+        retries=settings.reliability.retries,
     )
 
 

@@ -61,6 +61,7 @@ def attempt(status: int, verdict: str = "", code: str = "", request_id: str = ""
         "request_id": request_id,
         "verdict": verdict,
         "code": code,
+        "lane": "sonnet",
     }
 
 

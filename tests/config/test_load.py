@@ -94,7 +94,7 @@ def test_every_part_of_a_file_arrives_in_its_type() -> None:
     assert settings.logging.access_file == Path("/conf/calls.jsonl")
     assert settings.routes[0].mode is RouteMode.OFF
     assert settings.routes[0].match.agents == ("reviewer",)
-    assert settings.fallbacks["sonnet"].models == ("gpt-4o-mini",)
+    assert settings.topology.fallbacks["sonnet"] == ("gpt-4o-mini",)
 
 
 def test_settings_that_do_not_act_yet_leave_a_note_with_their_line() -> None:
@@ -105,7 +105,6 @@ def test_settings_that_do_not_act_yet_leave_a_note_with_their_line() -> None:
     )
     assert sorted(note.split(": read")[0] for note in settings.notes) == [
         "gateway.yaml:3: routes",
-        "gateway.yaml:4: fallbacks",
     ]
 
 

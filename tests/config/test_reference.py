@@ -110,7 +110,7 @@ def test_the_complete_example_sets_what_it_says() -> None:
     assert settings.topology.lanes["sonnet"].limits.itpm == 80_000
     assert settings.topology.agents["reviewer"].budget.tpm == 16_000
     assert settings.agent_keys == {"reviewer": "reviewer-key"}
-    assert len(settings.notes) == 2
+    assert len(settings.notes) == 1
 
 
 def test_the_page_names_each_setting_that_does_not_act_yet() -> None:

@@ -5,19 +5,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.core.retrying import Step
 from gateway.dataplane.asgi import Message, arrival
-from gateway.dataplane.call import Call, Plan
+from gateway.dataplane.call import Call
 from gateway.dataplane.keepalive import KeepAlive
 from gateway.dataplane.respond import Responder
 from gateway.dataplane.settings import DataPlaneSettings
-from gateway.dataplane.target import Target
 from gateway.dialects.registry import CODECS
-from gateway.domain.admission import Bound, Charge, Expectation, TicketRequest
-from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Priority
+from gateway.domain.admission import Bound, Expectation
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
 from gateway.domain.limits import Dimension, ScopeKind
 from gateway.domain.outcome import Reason, UpstreamFailure
-from gateway.domain.topology import Agent, Lane, Provider
-from gateway.ports import UpstreamRequest
 from gateway.wiring.clock import SystemClock
 from tests.integration.waiting import until
 
@@ -48,17 +46,9 @@ def keepalive(wire: Wire, *, stream: bool = True) -> tuple[Call, KeepAlive]:
     clock = SystemClock()
     call = Call("r", arrival(scope), Responder(wire.send), clock, clock.monotonic())
     call.matched = Matched(Endpoint.MESSAGES)
-    provider = Provider("p", Dialect.ANTHROPIC, "")
-    plan = Plan(
-        codec=CODECS[Dialect.ANTHROPIC],
-        agent=Agent("a"),
-        target=Target(provider, Lane("l", "p", ()), "m"),
-        facts=CallFacts("m", stream=stream),
-        ticket=TicketRequest("r", "l", "a", None, Priority.NORMAL, 1.0, Charge(), 60.0),
-        request=UpstreamRequest("POST", b"/", []),
-    )
+    call.facts = CallFacts("m", stream=stream)
     settings = DataPlaneSettings(hold_head_s=0.0, hold_whole_s=0.0, keepalive_s=0.001)
-    return call, KeepAlive(call, plan, settings)
+    return call, KeepAlive(call, CODECS[Dialect.ANTHROPIC], settings)
 
 
 async def test_a_head_that_waits_for_a_slow_client_is_taken_back_whole() -> None:
@@ -128,21 +118,21 @@ async def test_a_provider_is_not_watched_any_longer_once_it_has_spoken() -> None
     _, kept = keepalive(wire)
     over = asyncio.Event()
 
-    async def work() -> bool:
+    async def work() -> Step:
         await kept.stop()
         asyncio.get_running_loop().call_later(0.03, over.set)
         await over.wait()
-        return True
+        return Step.DONE
 
-    assert await kept.watch(work(), 0.01)
+    assert await kept.watch(work(), 0.01) is Step.DONE
 
 
 async def test_a_silent_provider_is_given_up() -> None:
     _, kept = keepalive(Wire())
 
-    async def work() -> bool:
+    async def work() -> Step:
         await asyncio.Event().wait()
-        return True
+        return Step.DONE
 
     with pytest.raises(UpstreamFailure) as failure:
         await kept.watch(work(), 0.01)

@@ -17,7 +17,7 @@ from gateway.simulator import (
     SimulatorSettings,
 )
 from gateway.store.admission import RedisAdmission
-from tests.fixtures.gateway import ADMIN_TOKEN, ALICE, BOB, KEY, OTHER_KEY, running_gateway
+from tests.fixtures.gateway import ADMIN_TOKEN, ALICE, BOB, KEY, OTHER_KEY, PLAIN, running_gateway
 from tests.integration.speaking import Agent, Speech, agent, bookkeeper
 
 MINUTE_S = 60.0
@@ -148,4 +148,6 @@ def _settings(
         listen=Listen("127.0.0.1", 0),
     )
     quiet = LogSettings(access_log=False)
-    return replace(settings, server=server, logging=quiet, admin_token=ADMIN_TOKEN)
+    return replace(
+        settings, server=server, logging=quiet, admin_token=ADMIN_TOKEN, reliability=PLAIN
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
+from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
@@ -45,6 +46,10 @@ class AnthropicCodec:
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The same body: Anthropic always reports usage."""
         return body
+
+    def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
+        """The model stands in the body alone."""
+        return raw_path, renaming.in_body(body, model)
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """A tap for the answer, by what the answer says it is."""

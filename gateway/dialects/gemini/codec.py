@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
@@ -36,6 +37,10 @@ class GeminiCodec:
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The same body: Gemini always reports usage."""
         return body
+
+    def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
+        """The model stands in the path alone."""
+        return renaming.in_path(raw_path, model), body
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """By endpoint, and for streams by what the answer says it is."""

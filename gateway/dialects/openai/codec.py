@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
@@ -48,6 +49,10 @@ class OpenAICodec:
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The body of a chat stream, asking for usage; any other body as it is."""
         return include_usage.with_usage(body) if matched.endpoint is Endpoint.CHAT else body
+
+    def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
+        """The model stands in the body alone."""
+        return raw_path, renaming.in_body(body, model)
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """A tap by what the answer says it is; where it says nothing, by what was asked for."""

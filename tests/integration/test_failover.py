@@ -1,0 +1,211 @@
+"""A lane that cannot answer hands its calls to what it falls back on, and each pays for its own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from gateway.config import configured_lane
+from gateway.domain.limits import LaneLimits
+from gateway.domain.topology import QueueSettings
+from gateway.simulator import FaultRule, RunningSimulator, SimulatorSettings
+from gateway.store.admission import RedisAdmission
+from tests.fixtures.gateway import gateway_settings, running_gateway
+from tests.integration.asking import admin
+from tests.integration.speaking import Agent, Speech, agent, bookkeeper
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+MODELS = {
+    "anthropic": ("claude", "claude-sonnet-5", "claude-haiku-4-5"),
+    "openai": ("openai", "gpt-4o", "gpt-4o-mini"),
+    "gemini": ("gemini", "gemini-2.5-pro", "gemini-2.5-flash"),
+}
+SPEECHES = [
+    Speech(dialect, model, stream, provider)
+    for dialect, (provider, model, _) in MODELS.items()
+    for stream in (False, True)
+]
+CLAUDE = SPEECHES[0]
+GONE_FOR_LONG = FaultRule("status", status=429, retry_after_s=300)
+
+
+@dataclass
+class Pair:
+    """A gateway whose lanes `first-DIALECT` fall back on the lanes `second-DIALECT`."""
+
+    url: str
+    simulator: RunningSimulator
+    alice: Agent
+    books: RedisAdmission
+
+    @property
+    def called(self) -> list[tuple[str, int]]:
+        """Model and status of each call at the provider, in order."""
+        return [(one.model, one.status) for one in self.simulator.state.ledger.since(0)]
+
+
+@asynccontextmanager
+async def pair(
+    provider: RunningSimulator,
+    store_url: str,
+    *faults: FaultRule,
+    fallbacks: Mapping[str, tuple[str, ...]] | None = None,
+    limits: LaneLimits = LaneLimits(),
+    max_wait_s: float = 20.0,
+    ttft_s: float = 0.0,
+) -> AsyncIterator[Pair]:
+    provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s))
+    provider.state.reset()
+    provider.state.faults.set(list(faults))
+    plain = gateway_settings(provider.url)
+    providers = plain.topology.providers
+    lanes = [
+        configured_lane(f"{place}-{dialect}", providers[name], (model,), limits)
+        for dialect, (name, *models) in MODELS.items()
+        for place, model in zip(("first", "second"), models, strict=True)
+    ]
+    topology = replace(
+        plain.topology,
+        lanes={lane.name: lane for lane in lanes},
+        queue=QueueSettings(max_wait_s=max_wait_s),
+        fallbacks=fallbacks
+        or {f"first-{dialect}": (second,) for dialect, (_, _, second) in MODELS.items()},
+    )
+    async with (
+        running_gateway(replace(plain, topology=topology), store_url) as running,
+        agent(running.url) as alice,
+        bookkeeper(store_url) as books,
+    ):
+        yield Pair(running.url, provider, alice, books)
+    provider.state.faults.clear()
+
+
+@pytest.mark.parametrize("speech", SPEECHES, ids=str)
+async def test_a_lane_that_is_blocked_for_longer_than_a_call_waits_hands_it_on(
+    provider: RunningSimulator, store_url: str, speech: Speech
+) -> None:
+    rule = replace_rule(GONE_FOR_LONG, model=speech.model)
+    second = MODELS[speech.dialect][2]
+    async with pair(provider, store_url, rule) as here, admin(here.url) as asked:
+        answer = await here.alice.say(speech, 12)
+        assert answer.status == 200
+        assert answer.headers["x-gateway-model"] == second
+        assert answer.headers["x-gateway-lane"] == f"second-{speech.dialect}"
+        assert answer.headers["x-gateway-route"] == "fallback"
+        assert here.called == [(speech.model, 429), (second, 200)]
+        again = await here.alice.say(speech, 12)
+        assert here.called[2:] == [(second, 200)], "a lane known to be blocked is not asked again"
+        found = await asked.why(str(answer.headers["x-gateway-request-id"]))
+        assert [(one["lane"], one["model"], one["status"]) for one in found["attempts"]] == [
+            (f"first-{speech.dialect}", speech.model, 429),
+            (f"second-{speech.dialect}", second, 200),
+        ]
+        assert (found["outcome"], again.status) == ("answered", 200)
+        assert await settled_output(here, f"second-{speech.dialect}") == 24
+        assert await settled_output(here, f"first-{speech.dialect}") == 0
+
+
+def replace_rule(rule: FaultRule, **changes: object) -> FaultRule:
+    return FaultRule(**{name: getattr(rule, name) for name in rule.__struct_fields__} | changes)
+
+
+async def settled_output(here: Pair, lane: str) -> int:
+    """Output tokens settled in a lane, once nothing is held there any more."""
+    for _ in range(500):
+        found = await here.books.inspect_lane(lane)
+        if not found.in_flight:
+            break
+    assert not found.in_flight
+    reserved, settled, released, expired = (row[2] for row in found.ledger)
+    assert reserved == settled + released + expired
+    return settled
+
+
+async def test_a_refused_credential_is_not_the_end_where_another_lane_may_have_a_better_one(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    rule = FaultRule("status", status=401, model=CLAUDE.model)
+    async with pair(provider, store_url, rule) as here:
+        answer = await here.alice.say(CLAUDE)
+    assert answer.status == 200
+    assert here.called == [("claude-sonnet-5", 401), ("claude-haiku-4-5", 200)]
+
+
+@pytest.mark.parametrize("status", [400, 404, 413])
+async def test_what_is_the_callers_fault_is_told_at_once(
+    provider: RunningSimulator, store_url: str, status: int
+) -> None:
+    rule = FaultRule("status", status=status, model=CLAUDE.model)
+    async with pair(provider, store_url, rule) as here:
+        answer = await here.alice.say(CLAUDE)
+    assert answer.status == status
+    assert "x-gateway-reason" not in answer.headers
+    assert here.called == [("claude-sonnet-5", status)]
+
+
+async def test_a_billing_refusal_is_told_at_once(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    rule = FaultRule("status", status=429, variant="spend_cap", model=CLAUDE.model)
+    async with pair(provider, store_url, rule) as here:
+        answer = await here.alice.say(CLAUDE)
+    assert (answer.status, answer.headers["x-should-retry"]) == (429, "false")
+    assert here.called == [("claude-sonnet-5", 429)]
+
+
+async def test_when_all_are_blocked_the_refusal_names_the_time_of_the_first_to_be_free(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    rules = (
+        FaultRule("status", status=429, retry_after_s=300, model="claude-sonnet-5"),
+        FaultRule("status", status=429, retry_after_s=40, model="claude-haiku-4-5"),
+    )
+    async with pair(provider, store_url, *rules) as here:
+        answer = await here.alice.say(CLAUDE)
+    assert (answer.status, answer.reason) == (429, "lane_blocked")
+    assert 30 <= int(answer.headers["retry-after"]) <= 41
+
+
+@pytest.mark.parametrize(
+    "others",
+    [("gpt-4o-mini",), ("openai/gpt-4o-mini",), ("gemini-2.5-flash", "local-thing-of-nobody")],
+    ids=["lane", "provider", "unknown"],
+)
+async def test_a_model_of_another_dialect_is_no_option(
+    provider: RunningSimulator, store_url: str, others: tuple[str, ...]
+) -> None:
+    rule = FaultRule("status", status=401, model="*")
+    fallbacks = {"first-anthropic": (*others, "claude-haiku-4-5")}
+    async with pair(provider, store_url, rule, fallbacks=fallbacks) as here:
+        answer = await here.alice.say(CLAUDE)
+    assert answer.status == 401
+    called = [model for model, _ in here.called]
+    assert called[0] == "claude-sonnet-5"
+    assert called[-1] == "claude-haiku-4-5"
+    assert not {"gpt-4o-mini", "gemini-2.5-flash"} & set(called)
+
+
+async def test_the_same_model_of_another_account_is_an_option(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """And its body is not touched for it."""
+    plain = gateway_settings(provider.url)
+    provider.state.configure(SimulatorSettings(limits={}))
+    provider.state.reset()
+    provider.state.faults.set([FaultRule("status", status=401, count=1)])
+    claude = plain.topology.providers["claude"]
+    topology = replace(
+        plain.topology,
+        providers={**plain.topology.providers, "spare": replace(claude, name="spare")},
+        lanes={"first": configured_lane("first", claude, ("claude-*",), LaneLimits())},
+        fallbacks={"first": (f"spare/{CLAUDE.model}",)},
+    )
+    async with (
+        running_gateway(replace(plain, topology=topology), store_url) as running,
+        agent(running.url) as alice,
+    ):
+        answer = await alice.say(CLAUDE)
+    assert answer.status == 200
+    assert answer.headers["x-gateway-lane"] == f"spare/{CLAUDE.model}"
+    assert answer.headers["x-gateway-model"] == CLAUDE.model
