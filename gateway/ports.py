@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import AgentTrip, BreakerMove, CallRecord, HeadroomSeen
@@ -165,6 +166,67 @@ class Books(Protocol):
 
     async def team(self, name: str) -> BudgetSnapshot:
         """One team's budget."""
+
+
+class Audit(Protocol):
+    """What was changed, by whom and when; nothing is ever taken back from it.
+
+    Each raises `StoreSilent` when the store does not answer.
+    """
+
+    async def record(self, entry: AuditEntry) -> str:
+        """Remember a change. Gives the entry's id."""
+
+    async def entries(
+        self, query: AuditQuery, *, limit: int, before: str = ""
+    ) -> Sequence[AuditEntry]:
+        """The newest entries that are wanted, newest first; those before an entry if one is named."""
+
+    def export(self, query: AuditQuery) -> AsyncIterator[AuditEntry]:
+        """All entries that are wanted, oldest first."""
+
+
+class Tokens(Protocol):
+    """Tokens of the admin API, apart from the configured one.
+
+    Each raises `StoreSilent` when the store does not answer.
+    """
+
+    async def find(self, secret: str) -> AdminToken | None:
+        """The token that a secret opens with now."""
+
+    async def create(self, name: str, role: Role, *, expires_s: float | None) -> NewToken:
+        """Make one."""
+
+    async def all(self) -> Sequence[AdminToken]:
+        """All there are, oldest first, expired ones included."""
+
+    async def delete(self, token_id: str) -> AdminToken | None:
+        """End one for good, everywhere and at once. `None`: there is no such token."""
+
+
+class Replays(Protocol):
+    """Answers that were given once and are given again to whoever repeats a request.
+
+    Each raises `StoreSilent` when the store does not answer.
+    """
+
+    async def begin(self, key: str) -> bytes | None:
+        """Claim a key, which the caller must `finish` or `abandon`; or the answer kept under it.
+
+        Raises:
+            StillRunning: Another request has claimed it.
+        """
+
+    async def finish(self, key: str, answer: bytes) -> None:
+        """Keep the answer for a day."""
+
+    async def abandon(self, key: str) -> None:
+        """Nothing was done: let the request be repeated."""
+
+
+class StillRunning(Exception):  # noqa: N818 - a fact about another request
+    """The same request is being served."""
 
 
 class StoreSilent(Exception):  # noqa: N818 - a fact about the store

@@ -15,7 +15,14 @@ from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
 from .reading import Book, Given
-from .settings import ExplanationSettings, LogSettings, ServerSettings, Settings, StateSettings
+from .settings import (
+    AdminSettings,
+    ExplanationSettings,
+    LogSettings,
+    ServerSettings,
+    Settings,
+    StateSettings,
+)
 from .texts import Listen
 
 DEFAULT_FILE = "gateway.yaml"
@@ -109,6 +116,7 @@ def _settings(
     )
     routes = fleet.routes(root.listing(manual.ROUTES), agents, teams)
     token = _admin_token(root, topology, keys)
+    admin = _admin(root.section(manual.ADMIN), listen)
     state = _state(root.section(manual.STATE), folder)
     server = _server(root.section(manual.SERVER))
     logging = _logging(root.section(manual.LOGGING), folder)
@@ -120,6 +128,7 @@ def _settings(
         listen=listen,
         state=state,
         admin_token=token,
+        admin=admin,
         agent_keys=keys,
         server=server,
         logging=logging,
@@ -147,6 +156,18 @@ def _admin_token(root: Given, topology: Topology, keys: Mapping[str, str]) -> st
     if token is not None and token in owners:
         admin.fault("token", f"this is the credential of {owners[token]}", "Make one of its own.")
     return token
+
+
+def _admin(given: Given, listen: Listen) -> AdminSettings:
+    own = given.get(manual.ADMIN_LISTEN)
+    if own is not None and own == listen and own.port:
+        given.fault("listen", "calls are served at this address", "Choose another port.")
+    return AdminSettings(
+        enabled=given.get(manual.ADMIN_ENABLED),
+        listen=own,
+        origins=given.series(manual.ADMIN_ORIGINS),
+        audit_keep_s=given.get(manual.AUDIT_KEEP),
+    )
 
 
 def _state(given: Given, folder: Path) -> StateSettings:

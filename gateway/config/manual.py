@@ -13,7 +13,14 @@ from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
 from . import kinds, reliability, texts
 from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
-from .settings import ExplanationSettings, LogLevel, LogSettings, ServerSettings, StateSettings
+from .settings import (
+    AdminSettings,
+    ExplanationSettings,
+    LogLevel,
+    LogSettings,
+    ServerSettings,
+    StateSettings,
+)
 
 NOT_YET: Final = "read and checked, but not acted on yet"
 _SERVER = ServerSettings()
@@ -52,7 +59,31 @@ ADMIN_TOKEN: Final = Leaf(
     "start and keeps it in `state.dir`.",
     None, "`none`", secret=True,
 )  # fmt: skip
-ADMIN: Final = Section("admin", "Access to the admin API.", (ADMIN_TOKEN,))
+ADMIN_ENABLED: Final = Leaf(
+    "enabled", kinds.flag(), "Whether this replica serves the admin API.",
+    AdminSettings().enabled, "`true`",
+)  # fmt: skip
+ADMIN_LISTEN: Final = Leaf(
+    "listen", kinds.optional(texts.address()),
+    "An address of its own for the admin API, HOST:PORT; it is then not served where calls are. "
+    "`none`: on `listen`.",
+    None, "`none`",
+)  # fmt: skip
+ADMIN_ORIGINS: Final = Series(
+    "origins", texts.origin(),
+    "Origins of web pages that may use the admin API from a browser (CORS), such as "
+    "`https://ops.example.com`.",
+    AdminSettings().origins, "no page",
+)  # fmt: skip
+AUDIT_KEEP: Final = Leaf(
+    "audit_keep", kinds.optional(kinds.duration(60, 36_600 * 86_400)),
+    "How long entries of the audit are kept. `none`: for good.",
+    None, "`none`",
+)  # fmt: skip
+ADMIN: Final = Section(
+    "admin", "Access to the admin API.",
+    (ADMIN_TOKEN, ADMIN_ENABLED, ADMIN_LISTEN, ADMIN_ORIGINS, AUDIT_KEEP),
+)  # fmt: skip
 
 # server
 WORKERS: Final = Leaf(

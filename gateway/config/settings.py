@@ -88,6 +88,23 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """Access to the admin API, its token apart.
+
+    Attributes:
+        enabled: Whether this replica serves it.
+        listen: An address of its own; `None`: where calls are served.
+        origins: Web pages that may ask it from a browser.
+        audit_keep_s: How long the audit is kept; `None`: for good.
+    """
+
+    enabled: bool = True
+    listen: Listen | None = None
+    origins: tuple[str, ...] = ()
+    audit_keep_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExplanationSettings:
     """What is remembered of finished calls, for `gateway why`.
 
@@ -118,6 +135,7 @@ class Settings:
     listen: Listen = Listen(LOOPBACK_HOST, 8080)  # noqa: RUF009 - frozen
     state: StateSettings = StateSettings()
     admin_token: str | None = field(default=None, repr=False)
+    admin: AdminSettings = AdminSettings()
     agent_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     server: ServerSettings = ServerSettings()
     logging: LogSettings = LogSettings()

@@ -94,6 +94,18 @@ def address() -> Kind[Listen]:
     return Kind("address", parse, schema)
 
 
+def origin() -> Kind[str]:
+    """The origin of a web page, as browsers send it: scheme, host and port."""
+
+    def parse(text: str) -> str:
+        parts = _url(text, ("http", "https"), "https://ops.example.com")
+        if f"{parts.scheme}://{parts.netloc}" != text or "@" in text:
+            raise Unfit("an origin ends after the host and port", "Write https://HOST[:PORT].")
+        return text.lower()
+
+    return Kind("origin", parse, {"type": "string", "format": "uri"})
+
+
 def base_url() -> Kind[str]:
     """An HTTP base URL without credentials, query or trailing slash."""
 

@@ -12,6 +12,7 @@ from gateway.domain.topology import Agent as KnownAgent
 
 from .lanes import limit_or_none
 from .parts import AdminParts, parts_of
+from .roles import Viewer
 
 router = APIRouter(tags=["agents"])
 _MICRO = 1e6
@@ -64,7 +65,9 @@ class Agent(BaseModel):
 
 
 @router.get("/agents/{name}", summary="One agent")
-async def get_agent(name: str, parts: Annotated[AdminParts, Depends(parts_of)]) -> Agent:
+async def get_agent(
+    name: str, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]
+) -> Agent:
     """One agent: its budget, what is used of it now, and what calls in flight hold."""
     topology = parts.directory.topology
     known = topology.agents.get(name)

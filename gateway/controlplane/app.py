@@ -1,16 +1,21 @@
 """The admin application: routes, description, errors, and the guard before them."""
 
-from fastapi import APIRouter, FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from . import agents, calls, lanes, queue
+from . import agents, audit, calls, lanes, queue, tokens
 from .auth import GUARDED, Guard
 from .parts import AdminParts
-from .problems import MEDIA_TYPE, Problem, answer_problems
+from .problems import answer_problems, responses
 
-ROUTERS: tuple[APIRouter, ...] = (queue.router, lanes.router, agents.router, calls.router)
-_PROBLEMS = {401: "No token, or a wrong one", 422: "A parameter makes no sense"}
+ROUTERS: tuple[APIRouter, ...] = (
+    queue.router,
+    lanes.router,
+    agents.router,
+    calls.router,
+    audit.router,
+    tokens.router,
+)
 
 
 def admin_app(parts: AdminParts) -> ASGIApp:
@@ -24,19 +29,7 @@ def admin_app(parts: AdminParts) -> ASGIApp:
         redoc_url=None,
     )
     app.state.parts = parts
-    described = HTTPBearer(auto_error=False, description="The admin token; checked by the guard.")
     for router in ROUTERS:
-        app.include_router(
-            router,
-            prefix=GUARDED,
-            dependencies=[Security(described)],
-            responses={
-                status: {
-                    "description": meaning,
-                    "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-                }
-                for status, meaning in _PROBLEMS.items()
-            },
-        )
+        app.include_router(router, prefix=GUARDED, responses=responses(401, 403, 422, 429, 503))
     answer_problems(app)
-    return Guard(app, parts.token)
+    return Guard(app, parts.token, parts.tokens, parts.clock)

@@ -10,6 +10,7 @@ from gateway.domain.explanation import Explanation, Outcome
 from gateway.domain.limits import Dimension, ScopeKind
 
 from .parts import AdminParts, parts_of
+from .roles import Viewer
 
 router = APIRouter(tags=["calls"])
 
@@ -97,7 +98,9 @@ class Call(FromDomain):
 
 
 @router.get("/calls/{request_id}", summary="Why a call went as it did")
-async def get_call(request_id: str, parts: Annotated[AdminParts, Depends(parts_of)]) -> Call:
+async def get_call(
+    request_id: str, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]
+) -> Call:
     """What one finished call waited for, how it was answered, and whose fault a failure was."""
     found = await parts.explanations.find(request_id)
     if found is None:

@@ -13,6 +13,7 @@ from gateway.domain.topology import Topology
 
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
+from .roles import Viewer
 
 router = APIRouter(tags=["lanes"])
 
@@ -80,7 +81,10 @@ class Lane(BaseModel):
 
 @router.get("/lanes", summary="All lanes")
 async def list_lanes(
-    parts: Annotated[AdminParts, Depends(parts_of)], limit: Limit = 100, offset: Offset = 0
+    by: Viewer,
+    parts: Annotated[AdminParts, Depends(parts_of)],
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> Page[Lane]:
     """All lanes in use by any replica, and those configured, by name."""
     topology = parts.directory.topology
@@ -94,7 +98,7 @@ async def list_lanes(
 
 
 @router.get("/lanes/{name:path}", summary="One lane")
-async def get_lane(name: str, parts: Annotated[AdminParts, Depends(parts_of)]) -> Lane:
+async def get_lane(name: str, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]) -> Lane:
     """One lane: limits, levels, what is held and spent, blocks and drift."""
     topology = parts.directory.topology
     found = await parts.books.lane(name)

@@ -1,27 +1,10 @@
-"""What the control plane works with: ports and facts, handed in once by the composition root."""
-
-from dataclasses import dataclass, field
+"""How a route gets at what the control plane works with."""
 
 from fastapi import Request
 
-from gateway.ports import Books, Clock, Directory, Explanations
+from .provided import AdminParts
 
-
-@dataclass(frozen=True, slots=True)
-class AdminParts:
-    """Everything outside the control plane that it uses.
-
-    Attributes:
-        token: The bearer token that opens it.
-        version: Of the gateway, for the API's description.
-    """
-
-    token: str = field(repr=False)
-    version: str
-    books: Books
-    directory: Directory
-    explanations: Explanations
-    clock: Clock
+__all__ = ["AdminParts", "parts_of"]
 
 
 def parts_of(request: Request) -> AdminParts:

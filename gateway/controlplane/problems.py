@@ -5,8 +5,9 @@ logged and never told, except that the store is silent, which is 503 with `retry
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,15 @@ from gateway.ports import StoreSilent
 log = logging.getLogger("gateway.controlplane")
 
 MEDIA_TYPE = "application/problem+json"
+SILENT = "The store does not answer; try again."
+
+
+class FieldFault(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(description="Its path, as in the configuration file.")
+    message: str
+    remedy: str = ""
 
 
 class Problem(BaseModel):
@@ -29,16 +39,58 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What is wrong with this request, and what to do.")
     instance: str = Field(description="The path that was asked for.")
+    errors: list[FieldFault] | None = Field(None, description="Faults of single fields, if any.")
+
+
+class Unfit(Exception):  # noqa: N818 - said of the request
+    """What a request asks for cannot be; `status` is 409 if the fault is elsewhere."""
+
+    def __init__(self, faults: Sequence[FieldFault], status: int = 422) -> None:
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in faults))
+        self.faults = faults
+        self.status = status
 
 
 def problem(
-    status: int, detail: str, path: str, headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[FieldFault] | None = None,
 ) -> JSONResponse:
     """A response that says what went wrong."""
     body = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, instance=path[:200]
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=path[:200],
+        errors=None if errors is None else list(errors),
     )
-    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route's problems are described."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return {
+        status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+MEANINGS = {
+    401: "No token, or a wrong one",
+    403: "The role of the token does not suffice",
+    404: "There is no such thing",
+    409: "It does not fit what is there",
+    412: "Somebody has changed it meanwhile",
+    413: "The body is too large",
+    415: "The body has another type than is read here",
+    422: "Something asked for makes no sense; `errors` names the fields",
+    429: "Too many wrong tokens from this address",
+    503: "The store does not answer",
+}
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -54,17 +106,24 @@ def answer_problems(app: FastAPI) -> None:
     async def unfit(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, RequestValidationError):
             raise error
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        faults = [
+            FieldFault(field=".".join(str(part) for part in fault["loc"]), message=fault["msg"])
             for fault in error.errors()
-        )
-        return problem(422, faults, request.url.path)
+        ]
+        told = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+        return problem(422, told, request.url.path, errors=faults)
+
+    @app.exception_handler(Unfit)
+    async def faulty(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, Unfit):
+            raise error
+        return problem(error.status, str(error), request.url.path, errors=error.faults)
 
     @app.exception_handler(StoreSilent)
     async def silent(request: Request, error: Exception) -> JSONResponse:
         log.warning("the admin API could not ask the store: %s", error)
         again = {"retry-after": "1"}
-        return problem(503, "The store does not answer; try again.", request.url.path, again)
+        return problem(503, SILENT, request.url.path, again)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from gateway.domain.limits import Dimension, ScopeKind
 
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
+from .roles import Viewer
 
 router = APIRouter(tags=["queue"])
 _PRIORITIES = {band: priority for priority, band in BANDS.items()}
@@ -43,6 +44,7 @@ class WaitingCall(BaseModel):
 
 @router.get("/queue", summary="All waiting calls")
 async def list_queue(
+    by: Viewer,
     parts: Annotated[AdminParts, Depends(parts_of)],
     lane: Annotated[str | None, Query(description="Only this lane.")] = None,
     agent: Annotated[str | None, Query(description="Only this agent's calls.")] = None,

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from gateway import __version__
 from gateway.config import Settings
+from gateway.controlplane.provided import AdminParts
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.dataplane.asgi import App, Receive, Scope, Send
-from gateway.ports import Clock, Directory, Explanations, StoreSilent
+from gateway.ports import Clock, StoreSilent
 from gateway.store.admission import RedisAdmission
 from gateway.store.connection import ROOT, Client
 from gateway.store.known_lanes import known_lanes
@@ -58,23 +58,20 @@ async def _soon(work: Awaitable[T]) -> T:
         raise StoreSilent(str(error) or "no answer in time") from error
 
 
-def admin(
-    settings: Settings,
-    books: StoredBooks,
-    directory: Directory,
-    explanations: Explanations,
-    clock: Clock,
-) -> App:
+def admin(parts: Callable[[], AdminParts]) -> App:
     """The admin application of a worker."""
 
     def build() -> App:
         from gateway.controlplane.app import admin_app  # noqa: PLC0415 - slow, and seldom needed
-        from gateway.controlplane.parts import AdminParts  # noqa: PLC0415 - as above
 
-        token = settings.admin_token or admin_token(settings.state.dir)
-        return admin_app(AdminParts(token, __version__, books, directory, explanations, clock))
+        return admin_app(parts())
 
     return WhenNeeded(build)
+
+
+def token_of(settings: Settings) -> str:
+    """The token that opens the admin API, generated if none is configured."""
+    return settings.admin_token or admin_token(settings.state.dir)
 
 
 class WhenNeeded:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from gateway import __version__
 from gateway.config import Settings
+from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
 from gateway.dataplane.app import Door, House
 from gateway.dataplane.parts import Parts
@@ -18,10 +19,13 @@ from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
 from gateway.ports import Observer
 from gateway.store.admission import RedisAdmission
+from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
 from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
+from gateway.store.replays import StoredReplays
+from gateway.store.tokens import StoredTokens
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.loop_lag import watched_loop
 from gateway.telemetry.metrics import Metrics
@@ -29,7 +33,7 @@ from gateway.telemetry.stored import StoredFigures
 from gateway.upstream.transport import HttpUpstream
 
 from . import memory
-from .admin import PREFIX, StoredBooks, admin
+from .admin import PREFIX, StoredBooks, admin, token_of
 from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
@@ -138,8 +142,21 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             memory.settle()
         books = StoredBooks(redis, admission, clock)
         stored = StoredFigures(books, lambda: directory.topology, clock, lambda: admission.store_up)
-        control_plane = admin(settings, books, directory, explanations, clock)
-        yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, control_plane),))
+
+        def admin_parts() -> AdminParts:
+            return AdminParts(
+                token=token_of(settings),
+                version=__version__,
+                books=books,
+                directory=directory,
+                explanations=explanations,
+                clock=clock,
+                audit=StoredAudit(redis, clock, settings.admin.audit_keep_s),
+                tokens=StoredTokens(redis, clock),
+                replays=StoredReplays(redis),
+            )
+
+        yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, admin(admin_parts)),))
 
 
 async def _refreshing(metrics: Metrics) -> None:

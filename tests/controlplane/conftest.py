@@ -1,6 +1,6 @@
 """The admin application over plain values, without a gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx2
@@ -11,11 +11,12 @@ from gateway.controlplane.parts import AdminParts
 from gateway.core.admission.inspect import snapshot_budget, snapshot_lane
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Explanation
 from gateway.domain.limits import LaneLimits
 from gateway.domain.topology import Agent, Lane, Provider, Topology
-from gateway.ports import Identity, StoreSilent
+from gateway.ports import Identity, StillRunning, StoreSilent
 
 TOKEN = "token-of-these-tests"
 NOW_S = 1_795_564_800.0
@@ -45,6 +46,7 @@ class Desk:
     topology: Topology = field(default_factory=topology)
     explained: dict[str, Explanation] = field(default_factory=dict)
     silent: bool = False
+    recorded: list[AuditEntry] = field(default_factory=list)
 
     def call(self, *operations: list[object]) -> None:
         """Operations of one replica."""
@@ -79,9 +81,78 @@ class Desk:
     def wall(self) -> float:
         return NOW_S
 
+    async def record(self, entry: AuditEntry) -> str:
+        self._speak()
+        self.recorded.append(replace(entry, entry_id=f"{len(self.recorded) + 1}-0"))
+        return self.recorded[-1].entry_id
+
+    async def entries(
+        self, query: AuditQuery, *, limit: int, before: str = ""
+    ) -> Sequence[AuditEntry]:
+        self._speak()
+        older = [one for one in self.recorded if not before or one.entry_id < before]
+        return [one for one in reversed(older) if query.wants(one)][:limit]
+
+    async def export(self, query: AuditQuery) -> AsyncIterator[AuditEntry]:
+        self._speak()
+        for one in self.recorded:
+            if query.wants(one):
+                yield one
+
     def _speak(self) -> None:
         if self.silent:
             raise StoreSilent("gone")
+
+
+@dataclass
+class TokenBox:
+    """Tokens of the API in memory."""
+
+    desk: Desk
+    made: dict[str, NewToken] = field(default_factory=dict)
+
+    async def find(self, secret: str) -> AdminToken | None:
+        self.desk._speak()
+        return next((one.token for one in self.made.values() if one.secret == secret), None)
+
+    async def create(self, name: str, role: Role, *, expires_s: float | None) -> NewToken:
+        self.desk._speak()
+        token_id = f"t{len(self.made)}"
+        token = AdminToken(token_id, name, role, b"", NOW_S, expires_s)
+        self.made[token_id] = NewToken(token, f"gwa-{token_id}-secret")
+        return self.made[token_id]
+
+    async def all(self) -> Sequence[AdminToken]:
+        self.desk._speak()
+        return [one.token for one in self.made.values()]
+
+    async def delete(self, token_id: str) -> AdminToken | None:
+        self.desk._speak()
+        gone = self.made.pop(token_id, None)
+        return None if gone is None else gone.token
+
+
+@dataclass
+class ReplayBox:
+    """Answers kept in memory; an empty one marks a request that is being served."""
+
+    desk: Desk
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    async def begin(self, key: str) -> bytes | None:
+        self.desk._speak()
+        if key not in self.kept:
+            self.kept[key] = b""
+            return None
+        if not self.kept[key]:
+            raise StillRunning
+        return self.kept[key]
+
+    async def finish(self, key: str, answer: bytes) -> None:
+        self.kept[key] = answer
+
+    async def abandon(self, key: str) -> None:
+        del self.kept[key]
 
 
 @pytest.fixture
@@ -90,9 +161,31 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-async def client(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
-    """An operator with the token."""
-    parts = AdminParts(TOKEN, "1.2.3", desk, desk, desk, desk)
+def tokens(desk: Desk) -> TokenBox:
+    return TokenBox(desk)
+
+
+@pytest.fixture
+def replays(desk: Desk) -> ReplayBox:
+    return ReplayBox(desk)
+
+
+@pytest.fixture
+async def client(
+    desk: Desk, tokens: TokenBox, replays: ReplayBox
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody with the configured token."""
+    parts = AdminParts(
+        token=TOKEN,
+        version="1.2.3",
+        books=desk,
+        directory=desk,
+        explanations=desk,
+        clock=desk,
+        audit=desk,
+        tokens=tokens,
+        replays=replays,
+    )
     transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
     async with httpx2.AsyncClient(
         transport=transport,

@@ -1,0 +1,28 @@
+"""What the control plane works with: ports and facts, handed in once by the composition root.
+
+Apart from `parts`, so that building it does not import FastAPI.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.ports import Audit, Books, Clock, Directory, Explanations, Replays, Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminParts:
+    """Everything outside the control plane that it uses.
+
+    Attributes:
+        token: The configured bearer token, which may do everything.
+        version: Of the gateway, for the API's description.
+    """
+
+    token: str = field(repr=False)
+    version: str
+    books: Books
+    directory: Directory
+    explanations: Explanations
+    clock: Clock
+    audit: Audit
+    tokens: Tokens
+    replays: Replays

@@ -1,0 +1,17 @@
+"""A store that does not answer, as the ports tell it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+
+from gateway.ports import StoreSilent
+
+
+@contextmanager
+def silence_told() -> Iterator[None]:
+    """Errors of redis-py and the network become `StoreSilent`."""
+    try:
+        yield
+    except (RedisError, OSError) as error:  # a TimeoutError is an OSError
+        raise StoreSilent(str(error) or "no answer in time") from error
