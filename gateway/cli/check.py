@@ -13,7 +13,7 @@ from .output import emit, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from gateway.config import ConfigError, Settings
-    from gateway.config.show import Plain
+    from gateway.config.reading import Plain
 
 app = typer.Typer(add_completion=False)
 

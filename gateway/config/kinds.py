@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Generic, TypeVar
@@ -160,6 +161,18 @@ def dollars() -> Kind[int]:
         return int(micro)
 
     return Kind("dollars", parse, {"type": "number", "minimum": 0})
+
+
+def day() -> Kind[date]:
+    """A day, such as 2026-12-01."""
+
+    def parse(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise Unfit(f"{quoted(text)} is not a day", "Write it like 2026-12-01.") from None
+
+    return Kind("day", parse, {"type": "string", "format": "date"})
 
 
 def flag() -> Kind[bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.domain.topology import QueueSettings, Topology
 
-from . import fleet, manual, reliability
+from . import fleet, manual, prices, reliability
 from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
@@ -122,6 +122,8 @@ def _settings(
     logging = _logging(root.section(manual.LOGGING), folder)
     explanations = _explanations(root.section(manual.EXPLANATIONS))
     reliable = reliability.reliability(root)
+    price_settings = prices.prices(root.listing(prices.PRICES), root.section(prices.UNPRICED))
+    usage = prices.usage(root.section(prices.USAGE))
     book.faults.raise_if_any()
     return Settings(
         topology=topology,
@@ -134,6 +136,8 @@ def _settings(
         logging=logging,
         explanations=explanations,
         reliability=reliable,
+        prices=price_settings,
+        usage=usage,
         routes=routes,
         file=file,
         origins=book.origins,

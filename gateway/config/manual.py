@@ -12,6 +12,7 @@ from gateway.domain.routes import RouteMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
 from . import kinds, reliability, texts
+from .prices import PRICES, UNPRICED, USAGE
 from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
 from .settings import (
     AdminSettings,
@@ -416,5 +417,5 @@ FALLBACKS: Final = SeriesTable(
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
-     EXPLANATIONS, *reliability.SECTIONS, ROUTES, FALLBACKS),
+     EXPLANATIONS, *reliability.SECTIONS, PRICES, UNPRICED, USAGE, ROUTES, FALLBACKS),
 )  # fmt: skip

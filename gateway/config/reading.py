@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from .document import Entries, Items, Place, Scalar, Tree
 from .faults import Faults, suggestion
@@ -11,6 +11,7 @@ from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
 from .texts import check_name
 
 T = TypeVar("T")
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.core.price_table import Entry, Rates
+from gateway.core.pricing import UNKNOWN_MODEL_RATES
 from gateway.domain.routes import Route
 from gateway.domain.topology import Topology
 
@@ -118,6 +120,32 @@ class ExplanationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """Prices of one's own.
+
+    Attributes:
+        entries: They come before all that the gateway knows.
+        unknown: What a model without a known price costs.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    unknown: Rates = UNKNOWN_MODEL_RATES
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSettings:
+    """The accounts of tokens and cost.
+
+    Attributes:
+        keep_s: How long they are kept; 0: not at all.
+        max_rows: Rows of one hour; what is beyond them counts as `other`.
+    """
+
+    keep_s: float = 90 * 86_400.0
+    max_rows: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured.
 
@@ -141,6 +169,8 @@ class Settings:
     logging: LogSettings = LogSettings()
     explanations: ExplanationSettings = ExplanationSettings()
     reliability: ReliabilitySettings = ReliabilitySettings()  # noqa: RUF009 - frozen
+    prices: PriceSettings = PriceSettings()
+    usage: UsageSettings = UsageSettings()
     routes: tuple[Route, ...] = ()
     file: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)

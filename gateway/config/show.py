@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway.domain.limits import Budget
 from gateway.domain.routes import Route
 from gateway.domain.topology import Agent, Lane, Provider
 
-from .reading import Origin
+from . import prices
+from .reading import Origin, Plain
 from .reliability import ReliabilitySettings
 from .settings import Settings
 
 MASK = "********"
-Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 
 def effective(settings: Settings) -> dict[str, Plain]:
@@ -75,6 +74,8 @@ def _plain(settings: Settings) -> dict[str, Plain]:
             "per_second": settings.explanations.per_second,
         },
         **_reliability(settings.reliability),
+        **prices.shown(settings.prices),
+        "usage": {"keep": settings.usage.keep_s, "max_rows": settings.usage.max_rows},
         "routes": [_route(one) for one in settings.routes],
         "fallbacks": {name: list(models) for name, models in topology.fallbacks.items()},
     }

@@ -1,19 +1,18 @@
 """What a token costs: rates by model, by date, by length of the prompt and by tier served.
 
 Rates are whole micro-dollars per million tokens, so that a cost is exact until it is rounded
-once. A model id finds its price by its exact name, without the suffix that only dates it, or by
-the longest glob that matches.
+once. A table finds a model by its exact name, without the suffix that only dates it, or by the
+longest glob that matches.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 
 ALWAYS = date.min
-_HALF_PERMILLE = 500
-_FULL_PERMILLE = 1000
+FULL_PERMILLE = 1000
 
 _DATING = re.compile(
     r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{3}|latest|preview-\d{2}-(?:\d{4}|\d{2})|\d{2}-(?:\d{4}|\d{2}))"
@@ -30,7 +29,7 @@ class Rates:
     Attributes:
         input: Fresh input.
         cache_read: Input read from a prompt cache.
-        cache_write: Input written to one for the usual time.
+        cache_write: Input written to one for the usual time (Anthropic 5 min, OpenAI 30 min).
         cache_write_long: Input written to one for the long time (Anthropic 1 h, OpenAI 12 h).
         output: Output, reasoning included.
     """
@@ -41,25 +40,36 @@ class Rates:
     cache_write_long: int
     output: int
 
+    def times(self, input_permille: int, output_permille: int | None = None) -> "Rates":
+        """Every input rate times one factor, output times another (or the same)."""
+        out = input_permille if output_permille is None else output_permille
+        return Rates(
+            _scaled(self.input, input_permille),
+            _scaled(self.cache_read, input_permille),
+            _scaled(self.cache_write, input_permille),
+            _scaled(self.cache_write_long, input_permille),
+            _scaled(self.output, out),
+        )
+
+
+def _scaled(rate: int, permille: int) -> int:
+    return (rate * permille + FULL_PERMILLE // 2) // FULL_PERMILLE
+
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """The price of a model from a date on.
+class Card:
+    """The rates of one tier.
 
     Attributes:
         rates: The usual rates.
-        since: The first day on which they hold, UTC.
         long: The rates of the whole request when its prompt is longer than `long_above_tokens`,
             cached tokens included.
         long_above_tokens: Where the long context begins; not used without `long`.
-        priority_permille: What the provider's priority tier costs, in thousandths.
     """
 
     rates: Rates
-    since: date = ALWAYS
     long: Rates | None = None
     long_above_tokens: int = 0
-    priority_permille: int = _FULL_PERMILLE
 
     def rates_for(self, prompt_tokens: int) -> Rates:
         """The rates of a request with a prompt of this length."""
@@ -67,11 +77,29 @@ class Price:
             return self.long
         return self.rates
 
-    def tier_permille(self, service_tier: str) -> int:
-        """What the tier served costs, in thousandths of the standard tier."""
-        if service_tier in {"batch", "flex"}:  # half price with all three (A6, B6, B12)
-            return _HALF_PERMILLE
-        return self.priority_permille if service_tier == "priority" else _FULL_PERMILLE
+    def times(self, permille: int) -> "Card":
+        """All of it times one factor."""
+        long = None if self.long is None else self.long.times(permille)
+        return Card(self.rates.times(permille), long, self.long_above_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of a model from a date on.
+
+    Attributes:
+        standard: The usual tier.
+        since: The first day on which it holds, UTC.
+        tiers: Other tiers by the name that a provider's answer gives them; batch is one.
+        search_microusd: One web search by the provider.
+        source: Where it was read, for people.
+    """
+
+    standard: Card
+    since: date = ALWAYS
+    tiers: Mapping[str, Card] = field(default_factory=dict)
+    search_microusd: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,36 +116,29 @@ class Entry:
 
 
 class PriceTable:
-    """Finds prices. Immutable; a source with overrides builds a new one, overrides last."""
+    """Finds prices by name and day. Immutable."""
 
-    def __init__(self, entries: Iterable[Entry], unknown: Rates) -> None:
-        """Later entries win over earlier ones with the same name.
-
-        Args:
-            entries: The models with a known price.
-            unknown: What every other model costs.
-        """
-        self._unknown = Price(unknown)
-        self._exact: dict[str, tuple[Price, ...]] = {}
-        globs: dict[str, tuple[Price, ...]] = {}
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        """Entries with the same name add up; of one day, the later entry wins."""
+        exact: dict[str, list[Price]] = {}
+        globs: dict[str, list[Price]] = {}
         for entry in entries:
-            newest_first = tuple(sorted(entry.prices, key=lambda price: price.since, reverse=True))
             for name in entry.models:
-                (globs if "*" in name or "?" in name else self._exact)[name] = newest_first
-        self._globs = sorted(globs.items(), key=lambda item: len(item[0]), reverse=True)
+                known = (globs if "*" in name or "?" in name else exact).setdefault(name, [])
+                known.extend(entry.prices)
+        self._exact = {name: _newest_first(prices) for name, prices in exact.items()}
+        longest_first = sorted(globs.items(), key=lambda item: len(item[0]), reverse=True)
+        self._globs = [(pattern, _newest_first(prices)) for pattern, prices in longest_first]
 
-    def find(self, model: str, at: date) -> tuple[Price, bool]:
-        """The price of a model on a day, and whether it is known."""
-        for price in self._prices(model.removeprefix("models/")):
+    def find(self, model: str, at: date) -> Price | None:
+        """The price of a model on a day; `None` if this table has none."""
+        for price in self._prices(model):
             if price.since <= at:
-                return price, True
-        return self._unknown, False
+                return price
+        return None
 
     def _prices(self, model: str) -> tuple[Price, ...]:
-        found = self._exact.get(model)
-        if found is not None:
-            return found
-        for name in _undated(model):
+        for name in names_of(model):
             if name in self._exact:
                 return self._exact[name]
         for pattern, prices in self._globs:
@@ -126,8 +147,15 @@ class PriceTable:
         return ()
 
 
-def _undated(model: str) -> Iterator[str]:
-    """The model without a suffix that may be dating it, shortest suffix first."""
+def _newest_first(prices: list[Price]) -> tuple[Price, ...]:
+    """Of one day, the one given last comes first."""
+    return tuple(sorted(prices, key=lambda price: price.since))[::-1]
+
+
+def names_of(model: str) -> Iterator[str]:
+    """The model as a price list may know it: as it is, and without what may be dating it."""
+    model = model.removeprefix("models/")
+    yield model
     for at in range(len(model) - 1, max(0, len(model) - _LONGEST_DATING), -1):
         if model[at] in "-@" and _DATING.fullmatch(model, at):
             yield model[:at]

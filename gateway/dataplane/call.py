@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from gateway.core.estimate import Estimate
+from gateway.core.pricing import Cost
 from gateway.dialects.codec import Codec
 from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
@@ -60,6 +61,8 @@ class Call:
     raw_path: bytes = b""
     provider_name: str | None = None
     priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    """`KEY=VALUE`, as the caller gave them."""
     max_wait_s: float = 0.0
     body: bytes = b""
     body_unread: bool = True
@@ -98,9 +101,8 @@ class Call:
     tellable: bool = False
     """The head is out, and an error can still be told as the next thing in the stream."""
     usage: Usage = NO_USAGE
-    cost_microusd: int = 0
-    priced: bool = True
     answered_model: str = ""
+    cost: Cost = Cost(0, True)  # noqa: RUF009 - frozen
     cut: bool = False
     reason: Reason | None = None
     message: str = ""
@@ -197,8 +199,10 @@ class Call:
             first_byte_s=self.first_byte_s,
             total_s=total_s,
             overhead_s=max(0.0, total_s - self.wait_s - self.upstream_s),
-            cost_microusd=self.cost_microusd,
-            priced=self.priced,
+            cost_microusd=self.cost.microusd,
+            priced=self.cost.priced,
+            others_microusd=self.cost.others,
+            tags=self.tags,
             attempts=self.attempts,
             cut=self.cut,
             path=self.path,

@@ -1,6 +1,7 @@
 """One attempt at the provider, for calls with a codec: send, relay, read what was used."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.core import charging
 from gateway.core.retrying import Ended, Step
@@ -125,7 +126,7 @@ class Exchange:
             raise
         finally:
             call.cut = not call.responder.ended
-            self._settle(tap)
+            self._settle(tap, response)
 
     async def _head(
         self, response: UpstreamResponse, content_type: str, keepalive: KeepAlive
@@ -202,16 +203,20 @@ class Exchange:
             for_s = min(2.0**self._call.attempts, MAX_PAUSE_S)
         self._parts.admission.block(self._plan.target.lane.name, answer.dimensions, for_s)
 
-    def _settle(self, tap: Tap) -> None:
+    def _settle(self, tap: Tap, response: UpstreamResponse) -> None:
         call, plan, parts = self._call, self._plan, self._parts
         agent, model = plan.agent.name, plan.target.model
         streamed = parts.book.tokens_of_bytes(agent, model, tap.output_bytes)
         usage = seen_usage(tap, call.guess.input_tokens, streamed)
+        if not usage.service_tier and (tier := plan.codec.served_tier(response.headers)):
+            usage = replace(usage, service_tier=tier)
         call.usage, call.answered_model = usage, tap.model
-        call.cost_microusd, call.priced = parts.price(model, usage, parts.clock.wall())
+        # What answered is what is billed; a name that only a proxy knows leads back to ours.
+        names = (tap.model, model) if tap.model and tap.model != model else (model,)
+        call.cost = parts.price(plan.target.provider, names, usage, parts.clock.wall())
         self._reservation.used(
             charging.actual(
-                self._plan.target.lane, self._reservation.ticket.charge, usage, call.cost_microusd
+                self._plan.target.lane, self._reservation.ticket.charge, usage, call.cost.microusd
             )
         )
         if model:

@@ -7,6 +7,7 @@ cannot decode is relayed all the same and settled by its length.
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.dialects.codec import Tap
@@ -163,13 +164,4 @@ def seen_usage(tap: Tap, input_tokens: int, output_tokens: int) -> Usage:
         return Usage(input_tokens=input_tokens, output_tokens=output_tokens, exact=False)
     if tap.complete or told.output_tokens >= output_tokens:
         return told
-    return Usage(
-        input_tokens=told.input_tokens,
-        cache_read_tokens=told.cache_read_tokens,
-        cache_write_tokens=told.cache_write_tokens,
-        cache_write_1h_tokens=told.cache_write_1h_tokens,
-        output_tokens=output_tokens,
-        reasoning_tokens=told.reasoning_tokens,
-        service_tier=told.service_tier,
-        exact=False,
-    )
+    return replace(told, output_tokens=output_tokens, exact=False)

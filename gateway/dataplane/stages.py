@@ -20,6 +20,7 @@ from .headers import upstream_headers
 from .identify import without_query_key
 from .parts import Parts
 from .refused import refused
+from .tags import TAG, tags
 from .target import Destinations, Target, upstream_target
 
 METERED = frozenset(
@@ -66,7 +67,7 @@ def locate(call: Call, destinations: Destinations) -> Codec:
 
 
 def preferences(call: Call, agent: Agent, queue: QueueSettings) -> None:
-    """Priority and patience, from the headers or the agent's defaults.
+    """Priority, patience and tags, from the headers or the agent's defaults.
 
     Raises:
         Refused: `bad_request` for a header that cannot be understood.
@@ -84,6 +85,8 @@ def preferences(call: Call, agent: Agent, queue: QueueSettings) -> None:
             ) from None
     if (value := fields.get(b"x-gateway-max-wait")) is not None:
         call.max_wait_s = _seconds(value)
+    if TAG in fields:
+        call.tags = tags(call.request.headers)
 
 
 def _seconds(value: bytes) -> float:
@@ -167,8 +170,8 @@ def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
             cache_read_tokens=guess.cached_tokens,
             output_tokens=guess.output_tokens,
         )
-        cost_microusd, _ = parts.price(target.model, use, parts.clock.wall())
-        return charging.expected(target.lane, facts, guess, cost_microusd)
+        cost = parts.price(target.provider, (target.model,), use, parts.clock.wall())
+        return charging.expected(target.lane, facts, guess, cost.microusd)
     if call.matched.endpoint is Endpoint.PASSTHROUGH and call.request.method in _CHANGING:
         return _stated(parts.settings.passthrough_tokens)
     return Charge(requests=1)

@@ -127,6 +127,9 @@ class Codec(Protocol):
     def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
         """What the rate-limit headers of a response say; empty if nothing."""
 
+    def served_tier(self, headers: RawHeaders) -> str:
+        """The service tier that a response's headers name, if any; the body's word goes first."""
+
     def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
         """What an upstream answer means. `body` is decoded; `now` is in epoch seconds."""
 

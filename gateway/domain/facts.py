@@ -134,6 +134,7 @@ class CallRecord:
         overhead_s: Time spent in the gateway itself, waits and provider excluded.
         cost_microusd: Cost at list price.
         priced: False when the model has no known price and the stated default was used.
+        others_microusd: What each of `usage.others` cost; part of `cost_microusd`.
         attempts: Attempts made upstream.
         waits: What it waited for, by cause.
         earlier: Attempts before the last one, which were repeated.
@@ -187,3 +188,4 @@ class CallRecord:
     tags: tuple[str, ...] = ()
     routed: Routed | None = None
     trace: Trace | None = None
+    others_microusd: tuple[int, ...] = ()

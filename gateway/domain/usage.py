@@ -4,6 +4,19 @@ from .value import value
 
 
 @value
+class ModelUsage:
+    """What one more model used inside a call: an advisor, or one that declined before a fallback.
+
+    Attributes:
+        model: As the provider names it.
+        usage: Its own; without `others`.
+    """
+
+    model: str
+    usage: "Usage"
+
+
+@value
 class Usage:
     """Token counts of one call.
 
@@ -22,6 +35,12 @@ class Usage:
     reasoning_tokens: int = 0
     service_tier: str = ""
     """The tier served, as the provider names it; empty if not told."""
+    us_only: bool = False
+    """The provider kept the call within the US (`inference_geo`), for a surcharge."""
+    web_searches: int = 0
+    """Web searches that the provider ran and bills."""
+    others: tuple[ModelUsage, ...] = ()
+    """What other models used inside the call; in none of the counts above."""
     exact: bool = True
     """False when the provider's count was not seen and this is our own estimate."""
 

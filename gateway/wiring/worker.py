@@ -1,5 +1,6 @@
 """Builds one worker: every part made, joined and taken down again in one place."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,8 @@ from gateway import __version__
 from gateway.config import Settings
 from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
+from gateway.core.price_table import PriceTable
+from gateway.core.pricing import PriceBook
 from gateway.dataplane.app import Door, House
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
@@ -38,7 +41,7 @@ from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
 from .pages import pages
-from .prices import ListPrices
+from .prices import Prices, load, published
 
 log = logging.getLogger("gateway")
 
@@ -88,6 +91,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
     settings, clock = plan.settings, SystemClock()
     replica = replica_id()
     async with AsyncExitStack() as stack:
+        loading = asyncio.get_running_loop().run_in_executor(None, load)
         redis = await connect(plan.store_url)
         stack.push_async_callback(redis.aclose)
         directory = await stack.enter_async_context(
@@ -116,6 +120,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
             stack.callback(access_log.flush)
             observers.append(access_log)
+        prices = Prices(
+            PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
+        )
+        await loading
         pipeline = Pipeline(
             Parts(
                 directory=directory,
@@ -124,7 +132,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 observer=Observers(*observers),
                 headroom=metrics,
                 clock=clock,
-                price=ListPrices(),
+                price=prices,
                 book=EstimateBook(),
                 request_ids=request_ids(replica),
                 chance=SystemRandom().random,

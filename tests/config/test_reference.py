@@ -8,8 +8,8 @@ import yaml
 
 from gateway.config import effective, load_text
 from gateway.config.manual import SCHEMA
+from gateway.config.reading import Plain
 from gateway.config.schema import pending_settings, rows
-from gateway.config.show import Plain
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -47,6 +47,7 @@ def test_the_defaults_on_the_page_are_those_in_force() -> None:
     teams: {TEAM: {}}
     agents: {AGENT: {}}
     routes: [{simple: m}]
+    prices: [{models: ["*"], input: 1, output: 2}]
     """
     bare = load_text(text.encode(), {}, folder=Path())
     with_defaults = load_text(yaml.safe_dump(_defaults()).encode(), {}, folder=Path())
@@ -61,6 +62,9 @@ def _defaults() -> dict[str, object]:
         "lanes.LANE.provider": "PROVIDER",
         "lanes.LANE.models": ["*"],
         "routes[].simple": "m",
+        "prices[].models": ["*"],
+        "prices[].input": "1",
+        "prices[].output": "2",
     }
     for row in rows(SCHEMA):
         default = re.fullmatch(r"`(.*)`", row.default)
@@ -76,7 +80,8 @@ def _defaults() -> dict[str, object]:
             assert isinstance(inner, dict)
             place = inner
         place[last] = value
-    root["routes"] = [root.pop("routes[]")]
+    for listing in ("routes", "prices"):
+        root[listing] = [root.pop(f"{listing}[]")]
     return root
 
 

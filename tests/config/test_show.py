@@ -13,6 +13,7 @@ providers: {PROVIDER: {dialect: openai}}
 lanes: {LANE: {provider: PROVIDER, models: [a, b]}}
 teams: {TEAM: {budget: {usd_per_day: 1.5}}}
 agents: {AGENT: {team: TEAM, key: "12345678"}}
+prices: [{models: [m], input: 1, output: 2, cache_read: 0.5, long_above: 9}]
 routes: [{simple: a, match: {priorities: [urgent]}}]
 fallbacks: {LANE: [a]}
 """
@@ -54,7 +55,7 @@ def test_each_value_tells_its_origin() -> None:
     }
     assert shown["lanes.LANE.models"] == {"value": ["a", "b"], "origin": "gateway.yaml:6"}
     assert shown["teams.TEAM.budget.usd_per_day"]["value"] == 1.5
-    assert shown["routes[].simple"]["origin"] == "gateway.yaml:9"
+    assert shown["routes[].simple"]["origin"] == "gateway.yaml:10"
 
 
 def test_a_store_url_is_shown_without_its_credentials() -> None:

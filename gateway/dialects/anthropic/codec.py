@@ -71,6 +71,11 @@ class AnthropicCodec:
         """What the rate-limit headers say."""
         return headroom(headers)
 
+    def served_tier(self, headers: RawHeaders) -> str:
+        """Told in the body only."""
+        del headers
+        return ""
+
     def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
         """What an upstream answer means."""
         return errors.classify(status, headers, body, now)

@@ -1,9 +1,11 @@
 """Usage as the Messages API reports it (provider-facts A2), and unary answers."""
 
+from dataclasses import replace
+
 import msgspec
 
 from gateway.dialects.tap import Seen
-from gateway.domain.usage import Usage
+from gateway.domain.usage import ModelUsage, Usage
 
 
 class CacheCreation(msgspec.Struct):
@@ -16,6 +18,12 @@ class OutputDetails(msgspec.Struct):
     """What the output consists of."""
 
     thinking_tokens: int | None = None
+
+
+class ServerTools(msgspec.Struct):
+    """What tools that the provider runs were used for."""
+
+    web_search_requests: int | None = None
 
 
 class Iteration(msgspec.Struct):
@@ -39,6 +47,8 @@ class Reported(msgspec.Struct):
     cache_read_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
+    server_tool_use: ServerTools | None = None
+    inference_geo: str | None = None
     service_tier: str | None = None
     speed: str | None = None
     iterations: list[Iteration] | None = None
@@ -59,8 +69,10 @@ class Account:
     """Adds up what one call reports of its usage, in one piece or in several.
 
     Later counts are cumulative and replace earlier ones; what they leave out stays (facts A2).
-    Compaction runs are billed but are not part of the totals, so they are added. Advisor runs
-    (another model's tokens) are not counted: `Usage` speaks of one model.
+    Compaction runs are billed but are not part of the totals, so they are added. An advisor's runs
+    are another model's and are not part of the totals either. Where models declined before a
+    fallback answered, the totals hold the runs of all of them, if the runs add up to the totals;
+    then each model gets its own.
     """
 
     __slots__ = ("_long_cache", "_told", "served_by")
@@ -85,13 +97,14 @@ class Account:
         for run in told.iterations or ():
             if run.type == "fallback_message" and run.model:
                 self.served_by = run.model
-        return self._total()
+        total = self._total()
+        return total if told.iterations is None else self._divided(total, told.iterations)
 
     def _total(self) -> Usage:
         told = self._told
         compactions = [run for run in told.iterations or () if run.type == "compaction"]
         written = _count(told.cache_creation_input_tokens)
-        details = told.output_tokens_details
+        details, tools = told.output_tokens_details, told.server_tool_use
         return Usage(
             input_tokens=_count(told.input_tokens) + sum(run.input_tokens for run in compactions),
             cache_read_tokens=_count(told.cache_read_input_tokens)
@@ -107,6 +120,43 @@ class Account:
             + sum(run.output_tokens for run in compactions),
             reasoning_tokens=0 if details is None else _count(details.thinking_tokens),
             service_tier=_tier(told),
+            us_only=told.inference_geo == "us",
+            web_searches=0 if tools is None else _count(tools.web_search_requests),
+        )
+
+    def _divided(self, total: Usage, iterations: list[Iteration]) -> Usage:
+        """The same, with what other models used told apart."""
+        others: dict[str, Usage] = {}
+        for run in iterations:
+            if run.type == "advisor_message" and run.model:
+                _add(others, run.model, self._run(run, total))
+        runs = [run for run in iterations if run.type in _ANSWERING]
+        declined = [run for run in runs if run.model and run.model != self.served_by]
+        if self.served_by and declined and self._adds_up(runs):
+            for run in declined:
+                used = self._run(run, total)
+                total = _less(total, used)
+                _add(others, run.model or "", used)
+        if not others:
+            return total
+        return replace(total, others=tuple(ModelUsage(*one) for one in others.items()))
+
+    def _adds_up(self, runs: list[Iteration]) -> bool:
+        told = self._told
+        return sum(run.input_tokens for run in runs) == _count(told.input_tokens) and sum(
+            run.output_tokens for run in runs
+        ) == _count(told.output_tokens)
+
+    def _run(self, run: Iteration, total: Usage) -> Usage:
+        written = _count(run.cache_creation_input_tokens)
+        return Usage(
+            input_tokens=_count(run.input_tokens),
+            cache_read_tokens=_count(run.cache_read_input_tokens),
+            cache_write_tokens=written,
+            cache_write_1h_tokens=self._long(written, run.cache_creation),
+            output_tokens=_count(run.output_tokens),
+            service_tier=total.service_tier,
+            us_only=total.us_only,
         )
 
     def _long(self, written: int, split: CacheCreation | None) -> int:
@@ -117,6 +167,29 @@ class Account:
 
 
 _FIELDS = Reported.__struct_fields__
+_ANSWERING = frozenset({"message", "fallback_message"})
+
+
+def _add(others: dict[str, Usage], model: str, used: Usage) -> None:
+    known = others.get(model)
+    others[model] = used if known is None else _plus(known, used, 1)
+
+
+def _less(total: Usage, used: Usage) -> Usage:
+    return _plus(total, used, -1)
+
+
+def _plus(one: Usage, other: Usage, sign: int) -> Usage:
+    return replace(
+        one,
+        input_tokens=max(0, one.input_tokens + sign * other.input_tokens),
+        cache_read_tokens=max(0, one.cache_read_tokens + sign * other.cache_read_tokens),
+        cache_write_tokens=max(0, one.cache_write_tokens + sign * other.cache_write_tokens),
+        cache_write_1h_tokens=max(
+            0, one.cache_write_1h_tokens + sign * other.cache_write_1h_tokens
+        ),
+        output_tokens=max(0, one.output_tokens + sign * other.output_tokens),
+    )
 
 
 def _count(tokens: int | None) -> int:

@@ -10,7 +10,7 @@ from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 
 from . import errors, models, paths, requests, responses, streams, verdicts
-from .headers import headroom
+from .headers import headroom, served_tier
 
 KEEPALIVE = b"\r\n\r\n"
 """Blank lines are all that every Gemini client survives (provider-facts B0)."""
@@ -62,6 +62,10 @@ class GeminiCodec:
     def headroom(self, headers: RawHeaders) -> tuple[Headroom, ...]:
         """Nothing: Gemini sends no such headers (provider-facts B12)."""
         return headroom(headers)
+
+    def served_tier(self, headers: RawHeaders) -> str:
+        """From `x-gemini-service-tier` (provider-facts B12)."""
+        return served_tier(headers)
 
     def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
         """See `verdicts.classify`."""

@@ -10,6 +10,8 @@ import msgspec
 from gateway.dialects.tap import JsonTap, Seen
 from gateway.domain.usage import Usage
 
+from .headers import plain_tier
+
 _T = TypeVar("_T")
 _ABSENT = msgspec.Raw(b"")  # `Raw | None` would take nothing but null
 
@@ -57,7 +59,7 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
             cache_read_tokens=cached,
             output_tokens=max(0, self.candidates_token_count) + thoughts,
             reasoning_tokens=thoughts,
-            service_tier=self.service_tier or "",
+            service_tier=plain_tier(self.service_tier or ""),
         )
 
 

@@ -77,6 +77,11 @@ class OpenAICodec:
         """What `x-ratelimit-*` say."""
         return headroom(headers)
 
+    def served_tier(self, headers: RawHeaders) -> str:
+        """Told in the body only."""
+        del headers
+        return ""
+
     def classify(self, status: int, headers: RawHeaders, body: bytes, now: float) -> UpstreamAnswer:
         """What an upstream answer means; `now` is in epoch seconds."""
         return errors.classify(status, headers, body, now)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.dialects.anthropic import responses
 from gateway.dialects.tap import Seen
-from gateway.domain.usage import Usage
+from gateway.domain.usage import ModelUsage, Usage
 
 USAGES: list[tuple[str, dict[str, object], Usage]] = [
     ("plain", {"input_tokens": 10, "output_tokens": 5}, Usage(10, output_tokens=5)),
@@ -49,7 +49,37 @@ USAGES: list[tuple[str, dict[str, object], Usage]] = [
         {"input_tokens": 10, "output_tokens": 5, "iterations": [
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 900,
              "output_tokens": 400}]},
-        Usage(10, output_tokens=5),
+        Usage(
+            10,
+            output_tokens=5,
+            others=(ModelUsage("claude-opus-5", Usage(900, output_tokens=400)),),
+        ),
+    ),
+    (
+        "a model that declined is told apart where the runs add up",
+        {"input_tokens": 20, "output_tokens": 6, "iterations": [
+            {"type": "message", "model": "claude-opus-5", "input_tokens": 9, "output_tokens": 1},
+            {"type": "fallback_message", "model": "claude-sonnet-5", "input_tokens": 11,
+             "output_tokens": 5}]},
+        Usage(
+            11,
+            output_tokens=5,
+            others=(ModelUsage("claude-opus-5", Usage(9, output_tokens=1)),),
+        ),
+    ),
+    (
+        "and is not where they do not",
+        {"input_tokens": 11, "output_tokens": 5, "iterations": [
+            {"type": "message", "model": "claude-opus-5", "input_tokens": 9, "output_tokens": 1},
+            {"type": "fallback_message", "model": "claude-sonnet-5", "input_tokens": 11,
+             "output_tokens": 5}]},
+        Usage(11, output_tokens=5),
+    ),
+    (
+        "searches and where it ran are told",
+        {"input_tokens": 1, "output_tokens": 1, "inference_geo": "us",
+         "server_tool_use": {"web_search_requests": 2}},
+        Usage(1, output_tokens=1, us_only=True, web_searches=2),
     ),
     ("negative numbers", {"input_tokens": -4, "output_tokens": 5}, Usage(0, output_tokens=5)),
 ]  # fmt: skip
