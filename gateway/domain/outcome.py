@@ -37,6 +37,8 @@ class Reason(StrEnum):
     QUEUE_TIMEOUT = "queue_timeout"
     LANE_BLOCKED = "lane_blocked"
     BREAKER_OPEN = "breaker_open"
+    CANCELLED = "cancelled"
+    DRAINED = "drained"
     DRAINING = "draining"
     OVERLOADED = "overloaded"
     STORE_LOST = "store_lost"
@@ -83,6 +85,8 @@ DISPOSITIONS: dict[Reason, Disposition] = {
     Reason.QUEUE_TIMEOUT: Disposition(429, Fault.POLICY, final=False),
     Reason.LANE_BLOCKED: Disposition(429, Fault.PROVIDER, final=False),
     Reason.BREAKER_OPEN: Disposition(503, Fault.PROVIDER, final=False),
+    Reason.CANCELLED: Disposition(403, Fault.POLICY, final=True),
+    Reason.DRAINED: Disposition(503, Fault.POLICY, final=False),
     Reason.DRAINING: Disposition(503, Fault.GATEWAY, final=False),
     Reason.OVERLOADED: Disposition(503, Fault.GATEWAY, final=False),
     Reason.STORE_LOST: Disposition(503, Fault.GATEWAY, final=False),

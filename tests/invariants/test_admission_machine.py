@@ -43,6 +43,7 @@ replicas = st.sampled_from(_REPLICAS)
 pauses = st.sampled_from(
     [0, 0, 1, 1000, 100_000, 700_000, 1_500_000, 4_000_000, 10_000_000, 70_000_000, -500_000]
 )
+stamps = st.sampled_from([[], [[0, 0]], [[0, 1]], [[0, 2]], [[1, 0]]])
 amounts = st.sampled_from([0, 1, 10, 100, 500])
 
 
@@ -214,13 +215,25 @@ class Admission(RuleBasedStateMachine):
     def stop_or_go(self, lane: str, replica: str, what: str) -> None:
         self.call(replica, [what, lane])
 
-    @rule(lane=lanes, replica=replicas, to=lane_settings)
-    def configure_lane(self, lane: str, replica: str, to: dict[str, Any]) -> None:
-        self.call(replica, ["configure", f"lane:{lane}", to])
+    @rule(ticket=tickets, replica=replicas, retry_us=st.sampled_from([-1, 5 * _SECOND]))
+    def dismiss(self, ticket: list[Any], replica: str, retry_us: int) -> None:
+        self.call(replica, ["dismiss", ticket[0], "cancelled", retry_us])
 
-    @rule(scope=st.sampled_from(_SCOPES[2:]), replica=replicas, to=budget_settings)
-    def configure_budget(self, scope: str, replica: str, to: dict[str, Any]) -> None:
-        self.call(replica, ["configure", scope, to])
+    @rule(ticket=tickets, replica=replicas, band=st.integers(1, 3))
+    def move(self, ticket: list[Any], replica: str, band: int) -> None:
+        self.call(replica, ["move", ticket[0], band])
+
+    @rule(lane=lanes, replica=replicas, to=lane_settings, stamp=stamps)
+    def configure_lane(
+        self, lane: str, replica: str, to: dict[str, Any], stamp: list[list[int]]
+    ) -> None:
+        self.call(replica, ["configure", f"lane:{lane}", to, *stamp])
+
+    @rule(scope=st.sampled_from(_SCOPES[2:]), replica=replicas, to=budget_settings, stamp=stamps)
+    def configure_budget(
+        self, scope: str, replica: str, to: dict[str, Any], stamp: list[list[int]]
+    ) -> None:
+        self.call(replica, ["configure", scope, to, *stamp])
 
     @rule(replica=replicas, ticket=tickets)
     def beat(self, replica: str, ticket: list[Any]) -> None:

@@ -229,6 +229,10 @@ def _message(
             )
         case Reason.QUEUE_FULL:
             return f"{need:.0f} calls are waiting already, and the queue holds {allowed:.0f}.{when}"
+        case Reason.CANCELLED:
+            return "An operator has cancelled this call while it waited for its turn."
+        case Reason.DRAINED:
+            return f"An operator has emptied the queue in which this call waited.{when}"
         case Reason.LANE_BLOCKED:
             return f"The provider has asked to wait ({limit}).{when}"
         case Reason.AGENT_BUDGET | Reason.TEAM_BUDGET:

@@ -22,12 +22,15 @@ from .queue import (
     enqueue,
     lane_of,
     leave,
+    move,
     touch_budget,
 )
 from .snapshot import BudgetSnapshot, LaneSnapshot
 from .state import Books, Flow, KeptPlace, LaneState, Ticket
 
 _NOTHING = [0] * 7
+UNSTAMPED = (0, 0)
+"""The stamp of a configuration that has none: older than all others."""
 TOLD_AT_ONCE = 64
 """Of how many waiting tickets one beat is told what they can expect."""
 AUDITED = 32
@@ -71,6 +74,8 @@ class Engine:
             "arrive": self._arrive,
             "requeue": self._requeue,
             "cancel": self._cancel,
+            "dismiss": self._dismiss,
+            "move": self._move,
             "head": self._head,
             "extend": self._extend,
             "settle": self._settle_one,
@@ -351,6 +356,23 @@ class Engine:
         else:
             self._settle(ticket, _NOTHING)
 
+    def _dismiss(self, id_: str, reason: str, retry_us: int) -> None:
+        """An operator ends the wait of a ticket; its place is not kept."""
+        books = self.books
+        ticket = books.tickets.get(id_)
+        if ticket is not None and not ticket.admitted:
+            lane = lane_of(books, ticket.lane)
+            refuse(books, ticket, Refuse(reason, "lane", lane.name, "rpm", 0, 0, retry_us))
+            ticket.fingerprint = ""
+            leave(books, lane, ticket)
+
+    def _move(self, id_: str, band: int) -> None:
+        """An operator gives a waiting ticket another priority."""
+        ticket = self.books.tickets.get(id_)
+        if ticket is not None and not ticket.admitted and ticket.band != band:
+            move(self.books, lane_of(self.books, ticket.lane), ticket, band)
+            self._asked.append(ticket)
+
     def _settle_one(self, id_: str, _: str, actual: list[int]) -> None:
         """An admitted ticket ends. Sent again, nothing happens."""
         ticket = self.books.tickets.get(id_)
@@ -462,18 +484,25 @@ class Engine:
     def _tick(self, lane_name: str) -> None:
         self.books.touch_lane(lane_name)
 
-    def _configure(self, scope: str, to: dict[str, Any]) -> None:
+    def _configure(self, scope: str, to: dict[str, Any], stamp: Sequence[int] = UNSTAMPED) -> None:
+        """Limits. Those of an older configuration than the one in force change nothing."""
         kind, name = scope.split(":", 1)
         if kind == "lane":
-            self._configure_lane(name, to)
+            self._configure_lane(name, to, stamp)
             return
         budget = budget_of(self.books, scope)
+        if tuple(stamp) < tuple(budget.stamp):
+            return
+        budget.stamp = list(stamp)
         soft = to["soft"] == 1
         budgets.configure(budget, to["limits"], to["minute_us"], self.books.now_us, soft=soft)
         touch_budget(self.books, budget)
 
-    def _configure_lane(self, name: str, to: dict[str, Any]) -> None:
+    def _configure_lane(self, name: str, to: dict[str, Any], stamp: Sequence[int]) -> None:
         lane = lane_of(self.books, name)
+        if tuple(stamp) < tuple(lane.stamp):
+            return
+        lane.stamp = list(stamp)
 
         def change() -> None:
             lane.limits, lane.concurrency = to["limits"], to["concurrency"]

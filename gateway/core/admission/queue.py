@@ -207,6 +207,18 @@ def leave(books: Books, lane: LaneState, ticket: Ticket) -> None:
     del books.tickets[ticket.id]
 
 
+def move(books: Books, lane: LaneState, ticket: Ticket, band: int) -> None:
+    """A waiting ticket goes on in another band, before later ones of its agent there."""
+    before, agent = ticket.band, ticket.agent
+    flow = books.flow(before, agent, lane.name)
+    was_first = flow.tickets.first() == ticket.id
+    if not dequeue(lane, ticket, flow) or was_first:
+        _first_left(books, lane, before, agent, flow)
+    ticket.band = band
+    enqueue(books, lane, ticket)
+    books.touch_lane(lane.name)
+
+
 def _first_left(books: Books, lane: LaneState, band: int, agent: str, flow: Flow) -> None:
     if flow.parked is None:
         if not flow.count:

@@ -102,6 +102,7 @@ class LaneState:
     """One lane. Lists are by dimension (rpm, itpm, otpm, tpm) or by band (urgent first).
 
     Attributes:
+        stamp: Of the configuration in force: revision of its run-time edits, then load time.
         limits, concurrency, margin, floors, minute_us, max_depth, ageing_us: Configuration.
         learned: Limits from response headers.
         epoch: How often the limits in force have changed.
@@ -153,6 +154,7 @@ class LaneState:
     waiting_charges: list[list[int]] = field(default_factory=lambda: [_zeros() for _ in range(3)])
     ledger: Ledger = field(default_factory=lambda: Ledger.empty(4))
     announced: tuple[int, str] = (0, "")
+    stamp: list[int] = field(default_factory=lambda: _zeros(2))
     limit: list[int] = field(default_factory=_nones)
     capacity: list[float] = field(default_factory=lambda: [-1.0] * 4)
     rate: list[float] = field(default_factory=_levels)
@@ -163,6 +165,7 @@ class BudgetState:
     """One agent's or team's budget.
 
     Attributes:
+        stamp: Of the configuration in force, as of a lane's.
         limits: rpm, tpm, concurrency, micro-dollars per day and per month.
         slots: The sliding minute, oldest first: slot number, tokens, requests.
         tokens, requests: Sums over the slots.
@@ -191,6 +194,7 @@ class BudgetState:
     spent_month: int = 0
     groups: int = 0
     ledger: Ledger = field(default_factory=lambda: Ledger.empty(3))
+    stamp: list[int] = field(default_factory=lambda: _zeros(2))
 
     @property
     def kind(self) -> str:

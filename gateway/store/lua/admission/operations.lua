@@ -2,10 +2,13 @@
 --
 --   hello                                         first of a replica that is new or was forgotten
 --   bye                                           this replica ends: its tickets go at once
---   configure scope settings                      scope: lane:NAME, agent:NAME, team:NAME
+--   configure scope settings stamp                scope: lane:NAME, agent:NAME, team:NAME; an
+--                                                 older stamp {revision, loaded} changes nothing
 --   arrive ticket lane agent team band weight charge max_wait_us fingerprint is_retry
 --   requeue (as arrive)                           reservation back, wait again in the old place
 --   cancel ticket timed_out                       leave, or give everything back
+--   dismiss ticket reason retry_us                refuse it, as an operator wants
+--   move ticket band                              another priority, as an operator wants
 --   head ticket lane {dimension limit remaining granularity}...
 --   extend ticket lane output_tokens
 --   settle ticket lane charge
@@ -226,6 +229,24 @@ function Operations.settle(op)
     if t and t.st == 1 then Run.settle(t, op[4]) end
 end
 
+function Operations.dismiss(op)
+    local t = State.ticket_of(op[2])
+    if t and t.st == 0 then
+        local L = Lane.of(t.L)
+        State.tell(t.rep, {'r', t.id, op[3], 'lane', t.L, 'rpm', 0, 0, op[4]})
+        t.fp = ''
+        Queue.leave(L, t)
+    end
+end
+
+function Operations.move(op)
+    local t = State.ticket_of(op[2])
+    if t and t.st == 0 and t.b ~= op[3] then
+        Queue.move(Lane.of(t.L), t, op[3])
+        asked[#asked + 1] = t.id
+    end
+end
+
 function Operations.block(op)
     local L = Lane.of(op[2])
     for _, d in ipairs(op[3]) do
@@ -279,8 +300,17 @@ function Operations.disown(op)
     if t and t.rep == CALLER then Run.give_up(t) end
 end
 
-function Run.configure_lane(name, to)
+-- Whether a configuration is not older than the one in force, which it then replaces.
+function Run.newer(s, stamp)
+    local old, new = s.stp or {0, 0}, stamp or {0, 0}
+    if new[1] < old[1] or (new[1] == old[1] and new[2] < old[2]) then return false end
+    s.stp = new
+    return true
+end
+
+function Run.configure_lane(name, to, stamp)
     local L = Lane.of(name)
+    if not Run.newer(L.s, stamp) then return end
     Lane.reshape(L, function(s)
         s.lim, s.con, s.mar, s.flo = to.limits, to.concurrency, to.margin, to.floors
         s.min, s.dep, s.age = to.minute_us, to.max_depth, to.ageing_us
@@ -290,9 +320,10 @@ function Run.configure_lane(name, to)
     State.touch_lane(name)
 end
 
-function Run.configure_budget(name, to)
+function Run.configure_budget(name, to, stamp)
     local S = Budget.of(name)
     local s = S.s
+    if not Run.newer(s, stamp) then return end
     if s.min ~= to.minute_us then -- other slots: what was used counts as used now
         local tokens, requests = s.wt, s.wr
         s.min, s.win, s.wt, s.wr = to.minute_us, {}, 0, 0
@@ -305,9 +336,9 @@ end
 function Operations.configure(op)
     local kind, name = string.match(op[2], '^(%a+):(.*)$')
     if kind == 'lane' then
-        Run.configure_lane(name, op[3])
+        Run.configure_lane(name, op[3], op[4])
     else
-        Run.configure_budget(op[2], op[3])
+        Run.configure_budget(op[2], op[3], op[4])
     end
 end
 

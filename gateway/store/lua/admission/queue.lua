@@ -150,8 +150,8 @@ function Queue.dequeue(L, t, f)
     return false
 end
 
--- A waiting ticket leaves without being served.
-function Queue.leave(L, t)
+-- A waiting ticket is in its flow no more; returns the flow.
+function Queue.withdraw(L, t)
     local b, agent = t.b, t.A
     local f = Queue.flow_of(b, agent, L.name)
     local was_first = State.first('queue:' .. Queue.flow_key(b, agent, L.name)) == t.id
@@ -168,6 +168,21 @@ function Queue.leave(L, t)
         end
     end
     State.touch_lane(L.name)
+    return f
+end
+
+-- A waiting ticket goes on in another band, before later ones of its agent there.
+function Queue.move(L, t, band)
+    Queue.withdraw(L, t)
+    t.b, t.dirty = band, t.dirty or 1
+    Queue.enqueue(L, t, -1)
+    State.touch_lane(L.name)
+end
+
+-- A waiting ticket leaves without being served.
+function Queue.leave(L, t)
+    local b, agent = t.b, t.A
+    local f = Queue.withdraw(L, t)
     if t.fp ~= '' then
         redis.call('SET', ROOT .. 'gone:' .. t.fp, cmsgpack.pack({
             L = L.name, A = agent, b = b, seq = t.seq, tag = f.tag,
