@@ -28,7 +28,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -57,6 +57,8 @@ _STORE_LOST = Refusal(
 )
 _FAULT = Refusal(Reason.INTERNAL, "The gateway could not decide about this call.", 1.0)
 _STOPPING = Refusal(Reason.DRAINING, "This gateway is stopping; try again.", 1.0)
+LET_GO = Refusal(Reason.STORE_LOST, "The call waits elsewhere.", 1.0)
+"""Not a refusal: the answer of `let_go`, told by its identity."""
 _TOO_LATE = Refusal(Reason.QUEUE_TIMEOUT, "No turn within the time the call may wait.", 1.0)
 
 
@@ -123,6 +125,8 @@ class RedisAdmission:
         self._refresh_at_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self.forgotten = 0
+        """How often the store knew nothing of this replica, the first time included."""
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -130,6 +134,22 @@ class RedisAdmission:
     def store_up(self) -> bool:
         """Whether the store answered the last call, and somebody is there to make the next."""
         return not self._batches.lost and not any(task.done() for task in self._tasks)
+
+    @property
+    def configured(self) -> Mapping[str, Operation]:
+        """The configuration in force, by scope."""
+        return self._configured
+
+    @property
+    def silent_s(self) -> float:
+        """For how long an answer of the store has been waited for."""
+        since_s = self._batches.calling_since_s
+        return 0.0 if since_s is None else asyncio.get_running_loop().time() - since_s
+
+    @property
+    def took_s(self) -> float:
+        """How long the last answer was waited for."""
+        return self._batches.took_s
 
     async def start(self) -> None:
         """Begin to send, to listen and to beat."""
@@ -208,6 +228,29 @@ class RedisAdmission:
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
         """Block a lane (the dimensions named, or all of it) after a provider's rate-limit 429."""
         self._batches.put(messages.block(lane, dimensions, for_s))
+
+    # --- for whoever stands in for the store ---------------------------------------------------
+
+    def let_go(self) -> None:
+        """Answer everybody who waits with `LET_GO`, those who come next first, and leave the queue."""
+        order = sorted(self._waiting.values(), key=lambda one: (not one.had_a_turn, one.since_s))
+        for waiting in order:
+            if waiting.answer(LET_GO):
+                self._batches.put(messages.cancel(waiting.request.ticket), LAST)
+
+    def stand_in_for(self, other: "RedisAdmission", running: Iterable[str]) -> None:
+        """Know the configuration of another queue, and own its admitted tickets."""
+        self._configured = dict(other._configured)
+        self._queue, self._minute_s = other._queue, other._minute_s
+        self._running = dict.fromkeys(running, 0.0)
+
+    async def look(self, scopes: Sequence[str]) -> list[Any]:
+        """What `inspect` shows of scopes, as it came.
+
+        Raises:
+            RedisError: The script failed.
+        """
+        return await asyncio.gather(*(self._inspect(scope) for scope in scopes))
 
     # --- for the admin ------------------------------------------------------------------------
 
@@ -332,6 +375,7 @@ class RedisAdmission:
 
     def configuration(self) -> Iterable[Operation]:
         """What a store that has forgotten this replica must be told first."""
+        self.forgotten += 1
         return self._configured.values()
 
     def _again(self) -> None:

@@ -14,8 +14,10 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 from redis.exceptions import (
     ClusterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -33,8 +35,9 @@ LAST = 4
 """Rank of what must not come before the arrival it is about."""
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
-_PASSING = (ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
-"""Refusals of the server that may end without our doing."""
+_PASSING = (ClusterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_PASSING_WORDS = ("misconf", "noreplicas", "busy", "unknown command", "oom ", "readonly")
+"""Refusals of the server that may end without our doing; the words are of those without a class of their own."""
 
 Entry: TypeAlias = tuple[int, Operation, asyncio.Future[Any] | None]
 
@@ -84,8 +87,13 @@ class Batches:
         self._wanted = asyncio.Event()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder().decode
+        self._now_s = asyncio.get_running_loop().time
         self.lost = False
         """Whether the last call failed."""
+        self.calling_since_s: float | None = None
+        """Event-loop time since which an answer is waited for; `None`: nothing was asked."""
+        self.took_s = 0.0
+        """How long the last answer was waited for."""
 
     def put(
         self, operation: Operation, rank: int = FIRST, done: asyncio.Future[Any] | None = None
@@ -109,12 +117,20 @@ class Batches:
             await self._deliver(entries)
 
     async def _deliver(self, entries: list[Entry]) -> None:
+        self.calling_since_s = self._now_s()
+        try:
+            await self._deliver_in_the_end(entries)
+        finally:
+            self.took_s = self._now_s() - self.calling_since_s
+            self.calling_since_s = None
+
+    async def _deliver_in_the_end(self, entries: list[Entry]) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 reply = await self._attempt([entry[1] for entry in entries])
-            except (RedisError, OSError, msgspec.DecodeError) as error:
-                if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
+            except (RedisError, RedisClusterException, OSError, msgspec.DecodeError) as error:
+                if isinstance(error, ResponseError) and not _passes(error):
                     self._give_up(entries, error)
                     return
                 self._note_lost(error)
@@ -160,3 +176,8 @@ class Batches:
         if self.lost:
             self.lost = False
             _log.warning("the store answers again")
+
+
+def _passes(error: ResponseError) -> bool:
+    said = str(error).lower()
+    return isinstance(error, _PASSING) or any(word in said for word in _PASSING_WORDS)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.core.admission.messages import Event
 
@@ -42,7 +42,7 @@ async def listen(
                 back()
             if found is not None:
                 take(decode(found[1]))  # type: ignore[arg-type] # redis-py does not say bytes
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             lost = True
             _log.debug("outbox %s: %s", key, error)
             await pause(_PAUSE_S)

@@ -55,6 +55,11 @@ class Waiting:
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
 
+    @property
+    def had_a_turn(self) -> bool:
+        """Whether it had a turn already, which it gave back."""
+        return self._given_back is not None
+
     def answer(self, verdict: Verdict) -> bool:
         """Give the verdict. False if there is one already."""
         if self.verdict.done():

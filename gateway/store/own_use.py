@@ -1,0 +1,108 @@
+"""What this replica's calls used in the last minute: what it can vouch for without a store."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.core.admission.messages import agent_scope, charge_list, lane_scope, team_scope
+from gateway.domain.admission import Charge, TicketRequest
+
+_SLOTS = 60
+
+
+class Whose(NamedTuple):
+    """What a use counts for."""
+
+    lane: str
+    agent: str
+    team: str | None
+
+    @property
+    def scopes(self) -> Iterator[str]:
+        """As operations name them."""
+        yield lane_scope(self.lane)
+        yield agent_scope(self.agent)
+        if self.team:
+            yield team_scope(self.team)
+
+
+class Sums:
+    """Charges, added up by whose they are."""
+
+    __slots__ = ("_sums",)
+
+    def __init__(self) -> None:
+        self._sums: dict[Whose, list[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._sums)
+
+    def add(self, whose: Whose, charge: list[int]) -> None:
+        """Add one."""
+        held = self._sums.get(whose)
+        if held is None:
+            self._sums[whose] = list(charge)
+        else:
+            for index, amount in enumerate(charge):
+                held[index] += amount
+
+    def merge(self, others: "Sums") -> None:
+        """Add all of them."""
+        for whose, charge in others.items():
+            self.add(whose, charge)
+
+    def items(self) -> Iterator[tuple[Whose, list[int]]]:
+        """Each sum."""
+        yield from self._sums.items()
+
+    def take(self) -> list[tuple[Whose, list[int]]]:
+        """All sums, which are then nothing."""
+        taken, self._sums = list(self._sums.items()), {}
+        return taken
+
+
+class OwnUse:
+    """A sliding minute of settled calls, in slots.
+
+    Args:
+        minute_s: How long it is.
+    """
+
+    def __init__(self, minute_s: float) -> None:
+        self._slot_s = minute_s / _SLOTS
+        self._slots: deque[tuple[int, Sums]] = deque()
+        self.touched: set[Whose] = set()
+        """Whose calls ended since this was last emptied."""
+
+    def note(self, request: TicketRequest, actual: Charge, now_s: float) -> None:
+        """A call has ended."""
+        whose = Whose(request.lane, request.agent, request.team)
+        self.touched.add(whose)
+        number = int(now_s / self._slot_s)
+        if not self._slots or self._slots[-1][0] < number:
+            self._forget(number)
+            self._slots.append((number, Sums()))
+        self._slots[-1][1].add(whose, charge_list(actual))
+
+    def sums(self, now_s: float, until_s: float | None = None) -> Sums:
+        """What was used in the minute that ends now, as far as it ended before `until_s`."""
+        self._forget(int(now_s / self._slot_s))
+        last = None if until_s is None else int(until_s / self._slot_s)
+        found = Sums()
+        for number, sums in self._slots:
+            if last is None or number <= last:
+                found.merge(sums)
+        return found
+
+    def by_scope(self, now_s: float) -> dict[str, tuple[int, int]]:
+        """Tokens and requests of the minute that ends now, by scope."""
+        found: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        for whose, charge in self.sums(now_s).items():
+            for scope in whose.scopes:
+                tokens, requests = found[scope]
+                found[scope] = (tokens + charge[4] + charge[5], requests + charge[0])
+        return dict(found)
+
+    def _forget(self, number: int) -> None:
+        while self._slots and self._slots[0][0] < number - _SLOTS:
+            self._slots.popleft()
