@@ -1,3 +1,8 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["tests.fixtures.valkey", "tests.fixtures.simulator", "tests.fixtures.gateway"]
+pytest_plugins = [
+    "tests.fixtures.valkey",
+    "tests.fixtures.simulator",
+    "tests.fixtures.gateway",
+    "tests.fixtures.prometheus",
+]
