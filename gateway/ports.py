@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
-from gateway.domain.admission import Expectation, Settlement, TicketRequest, Verdict
+from gateway.domain.admission import Charge, Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import AgentTrip, BreakerMove, CallRecord, HeadroomSeen
 from gateway.domain.limits import Headroom
@@ -105,6 +105,9 @@ class Admission(Protocol):
 
         From here on the provider's counters include the call's input.
         """
+
+    def amend(self, ticket: str, charge: Charge) -> None:
+        """A ticket that waits here will take this much instead; any other is left as it is."""
 
     def extend(self, ticket: str, lane: str, output_tokens: int) -> None:
         """A running answer outgrew its reservation: hold this many output tokens in all."""

@@ -1,17 +1,20 @@
 """What a call will use, guessed before it runs from what earlier calls did use.
 
-Three things are learned, all in memory and all bounded:
+Four things are learned, all in memory and all bounded:
 
 - *bytes per token* of each (agent, model), since an agent's prompts keep their character (code,
   prose, a language) and every model has its own tokenizer;
 - *output tokens* of each (agent, model), as a quantile of its recent answers: holding the
   requested maximum would block a limit of which little is spent (field-notes 5);
+- *bytes per output token* of each (agent, model), from streams that ended: what an answer has used
+  so far while it runs, or when it was cut;
 - *cached prefixes* of each model: a prompt whose beginning was sent within the cache's lifetime
   will be read from the provider's cache, and Anthropic does not count that (provider-facts A4).
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import ceil
 
 from gateway.domain.call import CallFacts
 from gateway.domain.usage import Usage
@@ -40,6 +43,13 @@ MEMORY = 0.8
 """What an earlier call weighs against the next one."""
 OUTPUT_QUANTILE = 0.8
 OUTPUT_WINDOW = 32
+OUTPUT_HEADROOM = 1.25
+"""Over the largest recent answer: what an answer hardly exceeds."""
+PRIOR_OUTPUT_BOUND = 4 * PRIOR_OUTPUT_TOKENS
+PRIOR_INPUT_EXCESS = 1.3
+"""How far the prior may be too low: the tokenizers of newer models, dense text."""
+EXCESS_MEMORY = 0.97
+"""What is left, after another call, of the share by which an earlier one was underestimated."""
 MAX_SUBJECTS = 10_000
 MAX_PREFIXES = 50_000
 
@@ -52,11 +62,14 @@ class Estimate:
         input_tokens: The whole prompt, cached or not.
         cached_tokens: The part of it expected to be read from a prompt cache.
         output_tokens: A quantile of the expected output, capped by the requested maximum.
+        input_bound, output_bound: What it hardly exceeds, as far as recent calls tell.
     """
 
     input_tokens: int
     cached_tokens: int
     output_tokens: int
+    input_bound: int = 0
+    output_bound: int = 0
 
 
 @dataclass(slots=True)
@@ -67,8 +80,14 @@ class _Subject:
     prompt_tokens: float = PRIOR_WEIGHT_TOKENS
     outputs: list[int] = field(default_factory=list)
     output_quantile: int = PRIOR_OUTPUT_TOKENS
+    output_bound: int = PRIOR_OUTPUT_BOUND
+    input_excess: float = PRIOR_INPUT_EXCESS
+    answer_bytes: float = 0.0
+    answer_tokens: float = 0.0
 
     def learn_prompt(self, prompt_bytes: int, tokens: int) -> None:
+        excess = tokens / (prompt_bytes * self.tokens_per_byte)
+        self.input_excess = max(excess, 1 + (self.input_excess - 1) * EXCESS_MEMORY)
         self.prompt_bytes = self.prompt_bytes * MEMORY + prompt_bytes
         self.prompt_tokens = self.prompt_tokens * MEMORY + tokens
 
@@ -78,10 +97,21 @@ class _Subject:
             del self.outputs[0]
         ranked = sorted(self.outputs)
         self.output_quantile = ranked[min(len(ranked) - 1, int(len(ranked) * OUTPUT_QUANTILE))]
+        self.output_bound = ceil(ranked[-1] * OUTPUT_HEADROOM)
+
+    def learn_answer(self, answer_bytes: int, tokens: int) -> None:
+        self.answer_bytes = self.answer_bytes * MEMORY + answer_bytes
+        self.answer_tokens = self.answer_tokens * MEMORY + tokens
 
     @property
     def tokens_per_byte(self) -> float:
         return self.prompt_tokens / self.prompt_bytes
+
+    @property
+    def answer_tokens_per_byte(self) -> float:
+        if self.answer_tokens:
+            return self.answer_tokens / self.answer_bytes
+        return min(self.tokens_per_byte, 1 / LEAST_BYTES_PER_ANSWER_TOKEN)
 
 
 class EstimateBook:
@@ -96,15 +126,40 @@ class EstimateBook:
         """What this call will probably use."""
         subject = self._known(agent, model)
         per_byte = subject.tokens_per_byte
-        input_tokens = max(1, round(facts.prompt_bytes * per_byte) + facts.media_tokens)
+        text_tokens = facts.prompt_bytes * per_byte
+        input_tokens = max(1, round(text_tokens) + facts.media_tokens)
         cached = round(self._cached_bytes(model, facts, now) * per_byte)
-        output = subject.output_quantile * facts.choices
+        output, most = subject.output_quantile * facts.choices, subject.output_bound * facts.choices
         if facts.max_output_tokens is not None:
-            output = min(output, facts.max_output_tokens * facts.choices)
-        return Estimate(input_tokens, min(cached, input_tokens - 1), max(0, output))
+            asked = max(0, facts.max_output_tokens * facts.choices)
+            output, most = min(output, asked), min(most, asked)
+        return Estimate(
+            input_tokens,
+            min(cached, input_tokens - 1),
+            output,
+            input_tokens + ceil(text_tokens * (subject.input_excess - 1)),
+            most,
+        )
 
-    def learn(self, agent: str, model: str, facts: CallFacts, usage: Usage, now: float) -> None:
-        """Take the actual use of a finished call into account; guessed usage teaches nothing."""
+    def learn(
+        self,
+        agent: str,
+        model: str,
+        facts: CallFacts,
+        usage: Usage,
+        now: float,
+        answer_bytes: int = 0,
+    ) -> None:
+        """Take the actual use of a finished call into account; guessed usage teaches nothing.
+
+        Args:
+            agent: Whose call it was.
+            model: The model that was called.
+            facts: Of its request.
+            usage: As the provider told it.
+            now: When.
+            answer_bytes: Of the answer's text, as its tap counted them, if it came as a stream.
+        """
         if not usage.exact:
             return
         subject = self._subject(agent, model)
@@ -118,14 +173,20 @@ class EstimateBook:
         per_choice = usage.output_tokens // facts.choices
         subject.learn_output(per_choice)
         by_model.learn_output(per_choice)
+        seen_tokens = usage.output_tokens - usage.reasoning_tokens
+        if answer_bytes > 0 and seen_tokens > 0:
+            subject.learn_answer(answer_bytes, seen_tokens)
+            by_model.learn_answer(answer_bytes, seen_tokens)
         if facts.cache_lifetime_s > 0 and usage.cache_read_tokens + usage.cache_write_tokens > 0:
             self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
 
     def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
         """How many tokens so many bytes of an answer's text probably are."""
-        subject = self._known(agent, model)
-        per_byte = min(subject.tokens_per_byte, 1 / LEAST_BYTES_PER_ANSWER_TOKEN)
-        return round(text_bytes * per_byte)
+        return round(text_bytes * self._known(agent, model).answer_tokens_per_byte)
+
+    def bytes_of_tokens(self, agent: str, model: str, tokens: int) -> int:
+        """How many bytes of an answer's text so many tokens probably are."""
+        return ceil(tokens / self._known(agent, model).answer_tokens_per_byte)
 
     def _known(self, agent: str, model: str) -> _Subject:
         found = self._subjects.get((agent, model)) or self._models.get(model)

@@ -10,11 +10,13 @@ for, with the time of whichever option is expected to be free first.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gateway.core.retrying import Ended, RetryBudgets, Standing, Step, decide
 from gateway.domain.call import CallFacts
 from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
 
+from . import stages
 from .call import Call, Plan
 from .exchange import Exchange
 from .failing import as_refusal
@@ -116,7 +118,8 @@ class Attempts:
         self._budgets.of(target.provider.name).earn()
         while True:
             plan = self._plan(target)
-            with Reservation(self._parts.admission, plan.ticket) as reservation:
+            estimate = partial(stages.charge, self._call, plan.agent, target, self._parts)
+            with Reservation(self._parts.admission, plan.ticket, estimate) as reservation:
                 step = await self._once(plan, reservation)
             if step is not Step.REPEAT:
                 return step

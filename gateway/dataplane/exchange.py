@@ -21,6 +21,7 @@ from gateway.ports import UpstreamRequest, UpstreamResponse
 
 from .call import Call, Plan
 from .failing import refuse
+from .growth import Growth
 from .headers import downstream_headers, in_plain, value_of
 from .keepalive import KeepAlive
 from .masking import masked
@@ -118,7 +119,7 @@ class Exchange:
             # An error event can only be put between two events, and not into a compressed stream.
             call.tellable = False
             call.answering = True
-            await relay(first, response, call.responder, meter, presence.leave)
+            await relay(first, response, call.responder, meter, presence.leave, self._growth(tap))
         except UpstreamFailure:
             call.tellable = call.tellable or (
                 events and tap.at_boundary and not isinstance(meter, InflatingMeter)
@@ -127,6 +128,14 @@ class Exchange:
         finally:
             call.cut = not call.responder.ended
             self._settle(tap, response)
+
+    def _growth(self, tap: Tap) -> Callable[[], None] | None:
+        """What to look at while a stream runs."""
+        plan = self._plan
+        if not self._facts.stream or not plan.target.model:
+            return None
+        agent, model = plan.agent.name, plan.target.model
+        return Growth(tap, self._reservation, self._parts.book, agent, model).look
 
     async def _head(
         self, response: UpstreamResponse, content_type: str, keepalive: KeepAlive
@@ -220,7 +229,9 @@ class Exchange:
             )
         )
         if model:
-            parts.book.learn(agent, model, self._facts, usage, parts.clock.monotonic())
+            answer_bytes = tap.output_bytes if self._facts.stream and tap.complete else 0
+            now = parts.clock.monotonic()
+            parts.book.learn(agent, model, self._facts, usage, now, answer_bytes)
 
 
 async def dispatch(

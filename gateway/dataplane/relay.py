@@ -102,6 +102,7 @@ async def relay(
     responder: Responder,
     meter: Meter,
     last_byte: Callable[[], None],
+    moved: Callable[[], None] | None = None,
 ) -> None:
     """Move the body over, as it comes.
 
@@ -111,6 +112,7 @@ async def relay(
         responder: Where it goes; ended.
         meter: Sees every byte.
         last_byte: Called when the body is whole, before the client is told.
+        moved: Called after each chunk.
 
     Raises:
         UpstreamFailure: The provider did not finish.
@@ -119,6 +121,8 @@ async def relay(
         out = meter.feed(chunk)
         if out:
             await responder.chunk(out)
+        if moved is not None:
+            moved()
         chunk = await response.read()
     tail = meter.finish()
     last_byte()

@@ -171,7 +171,8 @@ def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
             output_tokens=guess.output_tokens,
         )
         cost = parts.price(target.provider, (target.model,), use, parts.clock.wall())
-        return charging.expected(target.lane, facts, guess, cost.microusd)
+        hard_tpm = parts.directory.topology.hard_tpm(agent)
+        return charging.expected(target.lane, facts, guess, cost.microusd, hard_tpm)
     if call.matched.endpoint is Endpoint.PASSTHROUGH and call.request.method in _CHANGING:
         return _stated(parts.settings.passthrough_tokens)
     return Charge(requests=1)

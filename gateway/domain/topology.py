@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from .call import Dialect, Priority
-from .limits import Budget, LaneLimits
+from .limits import Budget, BudgetMode, LaneLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,17 @@ class Topology:
             if lane.provider == provider and any(fnmatchcase(model, p) for p in lane.models):
                 return lane
         return default_lane(self.providers[provider], model)
+
+    def hard_tpm(self, agent: Agent) -> int | None:
+        """The smaller of an agent's and its team's `tpm`, as far as they are hard."""
+        least = _hard_tpm(agent.budget)
+        team = None if agent.team is None else self.teams.get(agent.team)
+        other = None if team is None else _hard_tpm(team.budget)
+        return other if least is None or (other is not None and other < least) else least
+
+
+def _hard_tpm(budget: Budget) -> int | None:
+    return budget.tpm if budget.mode is BudgetMode.HARD else None
 
 
 def default_lane(provider: Provider, model: str) -> Lane:

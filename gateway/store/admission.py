@@ -37,7 +37,7 @@ import msgspec
 from gateway.core.admission import messages
 from gateway.core.admission.messages import Event, Operation
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
-from gateway.domain.admission import Admitted, Settlement, TicketRequest, Verdict
+from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Lane, QueueSettings, Topology
@@ -215,6 +215,13 @@ class RedisAdmission:
         """The provider has answered this ticket's call, and its headers said this of the lane."""
         if seen:
             self._batches.put(messages.head(ticket, lane, seen))
+
+    def amend(self, ticket: str, charge: Charge) -> None:
+        """A ticket that waits here will take this much instead; any other is left as it is."""
+        waiting = self._waiting.get(ticket)
+        if waiting is not None and not waiting.verdict.done():
+            waiting.request = replace(waiting.request, charge=charge)
+            self._batches.put(messages.amend(ticket, waiting.request.lane, charge), LAST)
 
     def extend(self, ticket: str, lane: str, output_tokens: int) -> None:
         """A running answer outgrew its reservation: hold this many output tokens in all."""

@@ -53,5 +53,29 @@ def test_actual_charges_count_what_the_provider_counts(lane: Lane, counted: int)
     assert charge.lane_tokens == (999 if lane is OPENAI else counted + 250)
 
 
+BOUNDED = Estimate(1_000, 800, 300, input_bound=1_100, output_bound=900)
+
+
+@pytest.mark.parametrize(
+    ("hard_tpm", "asked", "held"),
+    [
+        (None, 500, (200, 300)),  # a lane and a soft budget hold what is expected
+        (10_000, 500, (300, 500)),  # the whole maximum, which fits many times
+        (1_900, 500, (300, 900)),  # it does not: what recent answers hardly exceed
+        (10_000, None, (300, 900)),
+        (1_000, 5_000, (300, 700)),  # never larger than the budget as long as the call fits,
+        (550, 5_000, (250, 300)),
+        (400, 5_000, (200, 300)),  # and never smaller than expected
+    ],
+)
+def test_a_hard_budget_holds_what_a_call_hardly_exceeds(
+    hard_tpm: int | None, asked: int | None, held: tuple[int, int]
+) -> None:
+    facts = replace(FACTS, max_output_tokens=asked)
+    charge = expected(ANTHROPIC, facts, BOUNDED, 0, hard_tpm)
+    assert (charge.input_tokens, charge.output_tokens) == held
+    assert (charge.lane_input_tokens, charge.lane_output_tokens) == (200, 300)
+
+
 def test_an_error_counts_as_a_request_only() -> None:
     assert refused_upstream(Charge(1, 10, 10, 10, 10, 10, 10)) == Charge(requests=1)

@@ -1,5 +1,6 @@
 """Estimates: sound before the first call, close after a few, bounded in memory."""
 
+import math
 import random
 from statistics import median
 
@@ -67,6 +68,39 @@ def test_held_output_is_a_quantile_of_recent_answers() -> None:
             covered += output <= book.estimate("a", "m", call(10), 0.0).output_tokens
         book.learn("a", "m", call(10), Usage(output_tokens=output), 0.0)
     assert 0.7 <= covered / (len(outputs) - 32) <= 0.9
+
+
+def test_what_a_call_hardly_exceeds_is_wide_at_first_and_close_to_what_was_seen_later() -> None:
+    rng, book = random.Random(3), EstimateBook()
+    first = book.estimate("a", "m", call(3600), 0.0)
+    assert (first.input_bound, first.output_bound) == (1301, 1600)
+    above, outputs = 0, [100]
+    for number in range(120):
+        size = rng.randint(4_000, 48_000)
+        tokens, output = round(size / 3.1 * rng.uniform(0.97, 1.03)), rng.randint(50, 800)
+        guess = book.estimate("a", "m", call(size, max_output_tokens=900), 0.0)
+        if number >= 20:
+            above += tokens > guess.input_bound or output > guess.output_bound
+            assert guess.input_bound < (1.2 if number < 60 else 1.07) * guess.input_tokens
+        assert guess.output_bound <= 900
+        book.learn("a", "m", call(size), Usage(input_tokens=tokens, output_tokens=output), 0.0)
+        outputs.append(output)
+    assert above <= 5
+    assert book.estimate("a", "m", call(10), 0.0).output_bound == math.ceil(
+        max(outputs[-32:]) * 1.25
+    )
+
+
+def test_the_bytes_of_an_answer_s_token_are_learned_from_streams_that_ended() -> None:
+    book = EstimateBook()
+    assert book.tokens_of_bytes("a", "m", 3600) == 1000
+    for _ in range(10):
+        whole = Usage(output_tokens=150, reasoning_tokens=50)  # reasoning is not in the bytes
+        book.learn("a", "m", call(10), whole, 0.0, answer_bytes=600)
+        book.learn("a", "m", call(10), Usage(output_tokens=9), 0.0)  # not streamed
+    assert book.tokens_of_bytes("a", "m", 6000) == 1000
+    assert book.bytes_of_tokens("a", "m", 1000) == 6000
+    assert book.tokens_of_bytes("another", "m", 6000) == 1000
 
 
 def test_guessed_usage_teaches_nothing() -> None:

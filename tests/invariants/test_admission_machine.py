@@ -191,6 +191,10 @@ class Admission(RuleBasedStateMachine):
     def head(self, ticket: list[Any], replica: str, lane: str, seen: list[list[int]]) -> None:
         self.call(replica, ["head", ticket[0], lane, seen])
 
+    @rule(ticket=tickets, replica=replicas, needs=charges())
+    def amend(self, ticket: list[Any], replica: str, needs: list[int]) -> None:
+        self.call(replica, ["amend", ticket[0], ticket[1], needs])
+
     @rule(ticket=tickets, replica=replicas, output=amounts)
     def extend(self, ticket: list[Any], replica: str, output: int) -> None:
         self.call(replica, ["extend", ticket[0], ticket[1], output])

@@ -109,6 +109,11 @@ def head(ticket: str, lane: str, seen: Sequence[Headroom]) -> Operation:
     return ["head", ticket, lane, told]
 
 
+def amend(ticket: str, lane: str, charge: Charge) -> Operation:
+    """A waiting ticket will take this much instead."""
+    return ["amend", ticket, lane, charge_list(charge)]
+
+
 def extend(ticket: str, lane: str, output_tokens: int) -> Operation:
     """A reservation grows to this much output."""
     return ["extend", ticket, lane, output_tokens]

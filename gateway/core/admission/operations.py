@@ -23,6 +23,7 @@ from .queue import (
     lane_of,
     leave,
     move,
+    recharge,
     touch_budget,
 )
 from .snapshot import BudgetSnapshot, LaneSnapshot
@@ -77,6 +78,7 @@ class Engine:
             "dismiss": self._dismiss,
             "move": self._move,
             "head": self._head,
+            "amend": self._amend,
             "extend": self._extend,
             "settle": self._settle_one,
             "block": self._block,
@@ -414,6 +416,14 @@ class Engine:
             if remaining >= 0:
                 lanes.correct(lane, ticket, int(number) - 1, remaining, granularity)
         books.touch_lane(lane_name)
+
+    def _amend(self, id_: str, _: str, charge: list[int]) -> None:
+        """More has become known of what a waiting ticket will take."""
+        books = self.books
+        ticket = books.tickets.get(id_)
+        if ticket is None or ticket.admitted or ticket.replica != books.caller:
+            return
+        recharge(books, lane_of(books, ticket.lane), ticket, list(charge))
 
     def _extend(self, id_: str, _: str, output: int) -> None:
         """A running answer outgrew its reservation."""

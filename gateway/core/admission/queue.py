@@ -178,6 +178,17 @@ def enqueue(books: Books, lane: LaneState, ticket: Ticket, kept_tag: float | Non
         activate(books, lane, band, agent, flow)
 
 
+def recharge(books: Books, lane: LaneState, ticket: Ticket, charge: list[int]) -> None:
+    """A waiting ticket will take something else; its place stays."""
+    flow = books.flow(ticket.band, ticket.agent, lane.name)
+    _count(lane, ticket, flow, -1)
+    ticket.charge = charge
+    _count(lane, ticket, flow, 1)
+    if flow.parked is not None and flow.tickets.first() == ticket.id:
+        reactivate(books, lane, ticket.band, ticket.agent, flow)
+    books.touch_lane(lane.name)
+
+
 def dequeue(lane: LaneState, ticket: Ticket, flow: Flow) -> bool:
     """The queue forgets a ticket. Returns whether the flow still has others."""
     flow.tickets.drop(ticket.id)

@@ -10,6 +10,7 @@
 --   dismiss ticket reason retry_us                refuse it, as an operator wants
 --   move ticket band                              another priority, as an operator wants
 --   head ticket lane {dimension limit remaining granularity}...
+--   amend ticket lane charge                      it waits, and will take this much instead
 --   extend ticket lane output_tokens
 --   settle ticket lane charge
 --   block lane dimensions for_us | unblock lane | pause lane | resume lane
@@ -210,6 +211,11 @@ function Operations.head(op)
         if seen[3] >= 0 then Lane.correct(L, t, seen[1], seen[3], seen[4]) end
     end
     State.touch_lane(op[3])
+end
+
+function Operations.amend(op)
+    local t = State.ticket_of(op[2])
+    if t and t.st == 0 and t.rep == CALLER then Queue.recharge(Lane.of(t.L), t, op[4]) end
 end
 
 function Operations.extend(op)

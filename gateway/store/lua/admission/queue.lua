@@ -139,6 +139,18 @@ function Queue.enqueue(L, t, kept_tag)
     return f
 end
 
+-- A waiting ticket will take something else; its place stays.
+function Queue.recharge(L, t, c)
+    local f = Queue.flow_of(t.b, t.A, L.name)
+    Queue.count(L, t, f, -1)
+    t.c, t.dirty = c, t.dirty or 1
+    Queue.count(L, t, f, 1)
+    if f.st == 2 and State.first('queue:' .. Queue.flow_key(t.b, t.A, L.name)) == t.id then
+        Queue.reactivate(L, t.b, t.A, f)
+    end
+    State.touch_lane(L.name)
+end
+
 -- The queue forgets a ticket. Returns whether the flow still has others.
 function Queue.dequeue(L, t, f)
     local s, b = L.s, t.b
