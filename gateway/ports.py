@@ -10,6 +10,7 @@ from gateway.domain.admission import Charge, Expectation, Settlement, TicketRequ
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import AgentTrip, BreakerMove, CallRecord, HeadroomSeen
 from gateway.domain.limits import Headroom
+from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Provider, Topology
 from gateway.domain.value import value
 
@@ -230,6 +231,17 @@ class Replays(Protocol):
 
 class StillRunning(Exception):  # noqa: N818 - a fact about another request
     """The same request is being served."""
+
+
+class Accounts(Protocol):
+    """What was used, by whom and when."""
+
+    async def rows(self, query: UsageQuery) -> list[UsageRow]:
+        """The sums that are asked for, by time and then by group.
+
+        Raises:
+            StoreSilent: The store does not answer.
+        """
 
 
 class StoreSilent(Exception):  # noqa: N818 - a fact about the store

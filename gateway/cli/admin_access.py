@@ -8,7 +8,7 @@ command to tell.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.config import Settings, read_environment
 from gateway.store.secrets import admin_token_path
@@ -16,6 +16,9 @@ from gateway.store.secrets import admin_token_path
 from .configured import WHEREABOUTS, configured
 from .failing import ExitCode, Failure
 from .whereabouts import gateway_url
+
+if TYPE_CHECKING:
+    import httpx2
 
 TOKEN_VARIABLE = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 _ANSWER_LIMIT_S = 10.0
@@ -46,6 +49,21 @@ class AdminApi:
 
     def find(self, path: str, **query: str | int | None) -> Any:
         """Like `get`; `None` if it is not there."""
+        answer = self._ask(path, query)
+        return None if answer is None else answer.json()
+
+    def text(self, path: str, **query: str | int | None) -> str:
+        """What is there, as it is.
+
+        Raises:
+            Failure: It cannot be had, or is not there.
+        """
+        answer = self._ask(path, query)
+        if answer is None:
+            raise Failure(f"the gateway at {self.url} has nothing at {path}.")
+        return answer.text
+
+    def _ask(self, path: str, query: Mapping[str, str | int | None]) -> "httpx2.Response | None":
         import httpx2
 
         try:
@@ -71,7 +89,7 @@ class AdminApi:
             return None
         if answer.status_code != 200:
             raise Failure(f"the gateway at {self.url} says: {_detail(answer.text)}")
-        return answer.json()
+        return answer
 
     def all(self, path: str, **query: str | int | None) -> list[Any]:
         """A whole collection, page by page."""

@@ -17,7 +17,7 @@ from gateway import __version__
 
 from .failing import ExitCode, Failure
 
-COMMANDS = ("serve", "demo", "run", "why", "queue", "lanes", "keys", "check", "simulate")
+COMMANDS = ("serve", "demo", "run", "why", "queue", "lanes", "usage", "keys", "check", "simulate")
 """In the order of the help page."""
 
 

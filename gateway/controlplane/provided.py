@@ -5,7 +5,7 @@ Apart from `parts`, so that building it does not import FastAPI.
 
 from dataclasses import dataclass, field
 
-from gateway.ports import Audit, Books, Clock, Directory, Explanations, Replays, Tokens
+from gateway.ports import Accounts, Audit, Books, Clock, Directory, Explanations, Replays, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +26,4 @@ class AdminParts:
     audit: Audit
     tokens: Tokens
     replays: Replays
+    accounts: Accounts

@@ -29,6 +29,7 @@ from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
 from gateway.store.replays import StoredReplays
 from gateway.store.tokens import StoredTokens
+from gateway.store.usage import StoredUsage
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.loop_lag import watched_loop
 from gateway.telemetry.metrics import Metrics
@@ -115,7 +116,16 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             dropped=metrics.explanations_dropped,
         )
         stack.push_async_callback(explanations.stop)
-        observers: list[Observer] = [metrics, explanations]
+        accounts = StoredUsage(
+            redis,
+            ROOT,
+            replica,
+            clock,
+            keep_s=settings.usage.keep_s,
+            max_rows=settings.usage.max_rows,
+        )
+        stack.push_async_callback(accounts.stop)
+        observers: list[Observer] = [metrics, explanations, accounts]
         if settings.logging.access_log:
             access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
             stack.callback(access_log.flush)
@@ -162,6 +172,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 audit=StoredAudit(redis, clock, settings.admin.audit_keep_s),
                 tokens=StoredTokens(redis, clock),
                 replays=StoredReplays(redis),
+                accounts=accounts,
             )
 
         yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, admin(admin_parts)),))

@@ -15,6 +15,7 @@ from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, 
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Explanation
 from gateway.domain.limits import LaneLimits
+from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Agent, Lane, Provider, Topology
 from gateway.ports import Identity, StillRunning, StoreSilent
 
@@ -46,11 +47,18 @@ class Desk:
     topology: Topology = field(default_factory=topology)
     explained: dict[str, Explanation] = field(default_factory=dict)
     silent: bool = False
+    used: list[UsageRow] = field(default_factory=list)
+    asked: list[UsageQuery] = field(default_factory=list)
     recorded: list[AuditEntry] = field(default_factory=list)
 
     def call(self, *operations: list[object]) -> None:
         """Operations of one replica."""
         self.engine.call("r1", [["hello"], *operations], int(NOW_S * 1e6))
+
+    async def rows(self, query: UsageQuery) -> list[UsageRow]:
+        self._speak()
+        self.asked.append(query)
+        return self.used
 
     async def lanes(self) -> list[str]:
         self._speak()
@@ -185,6 +193,7 @@ async def client(
         audit=desk,
         tokens=tokens,
         replays=replays,
+        accounts=desk,
     )
     transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
     async with httpx2.AsyncClient(
