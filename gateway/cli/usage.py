@@ -16,7 +16,7 @@ _TAG = "tag"
 
 
 @app.command()
-def usage(  # noqa: PLR0913 - options of a command
+def usage(  # noqa: PLR0913, PLR0917 - options of a command
     group_by: Annotated[
         str,
         typer.Option(

@@ -14,9 +14,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.exceptions import RedisError
@@ -105,7 +105,7 @@ class StoredUsage:
                 keys = [f"{self._root}:usage:{accounts}:{hour_s}" for hour_s in some]
                 found = await asyncio.gather(*(self._redis.hgetall(key) for key in keys))
                 for hour_s, rows in zip(some, found, strict=True):
-                    sums.add(hour_s, _unpacked(rows.items()))
+                    sums.add(hour_s, _unpacked(rows))
         except (RedisError, OSError) as error:
             raise StoreSilent(str(error)) from error
         return sums.rows()
@@ -189,5 +189,6 @@ _ROW = msgspec.json.Decoder(list[str]).decode
 _AMOUNTS = msgspec.msgpack.Decoder(list[int]).decode
 
 
-def _unpacked(rows: Iterable[tuple[bytes, bytes]]) -> list[tuple[list[str], list[int]]]:
-    return [(_ROW(row), _AMOUNTS(amounts)) for row, amounts in rows]
+def _unpacked(rows: Mapping[Any, Any]) -> list[tuple[list[str], list[int]]]:
+    """From the store's bytes (redis-py does not say so)."""
+    return [(_ROW(row), _AMOUNTS(amounts)) for row, amounts in rows.items()]

@@ -17,9 +17,11 @@ ROWS = [
 ]
 
 
-async def test_rows_are_told_with_their_groups(admin: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_rows_are_told_with_their_groups(client: httpx2.AsyncClient, desk: Desk) -> None:
     desk.used = ROWS
-    answer = await admin.get("/admin/v1/usage?group_by=agent,model&since=&until=&bucket=1h&limit=1")
+    answer = await client.get(
+        "/admin/v1/usage?group_by=agent,model&since=&until=&bucket=1h&limit=1"
+    )
     told = answer.json()
     assert (told["total"], told["next_offset"]) == (2, 1)
     item = told["items"][0]
@@ -31,9 +33,9 @@ async def test_rows_are_told_with_their_groups(admin: httpx2.AsyncClient, desk: 
     assert desk.asked == [UsageQuery(NOW_S - DAY_S, NOW_S, by, 3600)]
 
 
-async def test_csv_has_all_rows_and_no_formulas(admin: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_csv_has_all_rows_and_no_formulas(client: httpx2.AsyncClient, desk: Desk) -> None:
     desk.used = ROWS
-    answer = await admin.get("/admin/v1/usage?group_by=agent,model&bucket=1h&format=csv&limit=1")
+    answer = await client.get("/admin/v1/usage?group_by=agent,model&bucket=1h&format=csv&limit=1")
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(row["start"], row["agent"], row["model"], row["calls"]) for row in rows] == [
@@ -56,9 +58,9 @@ async def test_csv_has_all_rows_and_no_formulas(admin: httpx2.AsyncClient, desk:
     ],
 )  # fmt: skip
 async def test_times_and_groups_are_understood(
-    admin: httpx2.AsyncClient, desk: Desk, query: str, asked: UsageQuery
+    client: httpx2.AsyncClient, desk: Desk, query: str, asked: UsageQuery
 ) -> None:
-    assert (await admin.get(f"/admin/v1/usage?{query}")).status_code == 200
+    assert (await client.get(f"/admin/v1/usage?{query}")).status_code == 200
     assert desk.asked == [asked]
 
 
@@ -76,8 +78,8 @@ async def test_times_and_groups_are_understood(
     ],
 )
 async def test_what_makes_no_sense_is_said_with_its_field(
-    admin: httpx2.AsyncClient, query: str, field: str
+    client: httpx2.AsyncClient, query: str, field: str
 ) -> None:
-    answer = await admin.get(f"/admin/v1/usage?{query}")
+    answer = await client.get(f"/admin/v1/usage?{query}")
     assert answer.status_code == 422
     assert field in answer.text

@@ -1,7 +1,7 @@
-"""Prometheus, the access log and the provider itself tell the same tokens and the same money.
+"""Prometheus, the accounts, the access log and the provider tell the same tokens and money.
 
-A fleet calls through a gateway of two worker processes. What a real Prometheus has scraped and what
-the access log has written must be what the simulated provider logged, to the token and to the
+A fleet calls through a gateway of two worker processes. What a real Prometheus has scraped, what
+`gateway usage` tells and what the access log has written must be what the simulated provider logged, to the token and to the
 micro-dollar. The money is worked out here from the provider's log and from prices that were copied
 by hand, so that it checks the gateway's own prices too.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.simulator import RunningSimulator, SimulatorSettings
-from tests.cli.gateway_command import running
+from tests.cli.gateway_command import gateway, running
 from tests.fixtures.gateway import KEY, OTHER_KEY
 from tests.fixtures.prometheus import Prometheus, Start
 from tests.fixtures.valkey import short_directory
@@ -159,11 +159,23 @@ def by_prometheus(server: Prometheus) -> dict[str, Account]:
     }
 
 
+def by_usage(file: Path) -> tuple[int, dict[str, Account]]:
+    """What `gateway usage` tells, and of how many calls of all models."""
+    told = gateway("usage", "--by", "model", "--config", file.name, "--json", folder=file.parent)
+    rows = {row["model"]: row for row in told.json} if told.code == 0 else {}
+    sums = {}
+    for model in PRICES.keys() & rows.keys():
+        row = rows[model]
+        tokens = Counter({kind: row[f"{kind}_tokens"] for kind in KINDS})
+        sums[model] = _account(row["calls"], tokens, row["cost_microusd"])
+    return sum(row["calls"] for row in rows.values()), sums
+
+
 def _account(calls: int, tokens: Counter[str], microusd: int) -> Account:
     return Account(calls, {kind: tokens[kind] for kind in KINDS}, microusd)
 
 
-async def test_prometheus_the_access_log_and_the_provider_agree(
+async def test_prometheus_the_accounts_the_access_log_and_the_provider_agree(
     provider: RunningSimulator, store_url: str, prometheus: Start
 ) -> None:
     """To the token and to the micro-dollar, over two workers."""
@@ -174,9 +186,9 @@ async def test_prometheus_the_access_log_and_the_provider_agree(
         file.write_text(
             CONFIG.format(store_url=store_url, simulator=provider.url, alice=KEY, bob=OTHER_KEY)
         )
-        with running("serve", "--config", str(file), folder=folder) as gateway:
-            with prometheus([gateway.url.removeprefix("http://")]) as server:
-                await fleet(gateway.url)
+        with running("serve", "--config", str(file), folder=folder) as served:
+            with prometheus([served.url.removeprefix("http://")]) as server:
+                await fleet(served.url)
                 said = by_provider(provider)
                 finished = len(provider.state.ledger.log)
                 await until(
@@ -185,12 +197,15 @@ async def test_prometheus_the_access_log_and_the_provider_agree(
                 )
                 scraped = by_prometheus(server)
                 workers = server.value("gateway_workers")
-            outcome = gateway.stop()
+                await until(lambda: by_usage(file)[0] == finished, "the accounts to hold all calls")
+                accounts = by_usage(file)[1]
+            outcome = served.stop()
         logged = by_access_log(folder / "access.log")
     assert outcome.code == 0, outcome.err
     assert workers == 2
     assert scraped == said
     assert logged == said
+    assert accounts == said
     assert {model: one.calls for model, one in said.items()} == {
         "claude-haiku-4-5": 2 * TURNS * 3,
         "gpt-4o-mini": 2 * TURNS * 2,
