@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     """
     from gateway.config import read_environment
 
-    from . import codex
+    from . import codex, gemini_cli
     from .child_environment import Errand, child_environment
     from .configured import WHEREABOUTS, configured
     from .whereabouts import demand_ready, gateway_url
@@ -83,6 +83,8 @@ def run(  # noqa: PLR0913, PLR0917 - one for each option of the command
     )
     if codex.is_codex(command):
         command = codex.with_overrides(command, errand)
+    if gemini_cli.is_gemini_cli(command) and Dialect.GEMINI not in errand.passthrough:
+        gemini_cli.demand_key_login(command, environment)
     _become(command, child_environment(environment, errand))
 
 
