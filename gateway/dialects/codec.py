@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.domain.call import CallFacts, Dialect, Matched
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
+from gateway.domain.signals import Signals
 from gateway.domain.usage import Usage
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -107,6 +108,9 @@ class Codec(Protocol):
             BadCall: Malformed JSON, not an object, no model, or a wrong type in a field that the
                 gateway needs; the message names the field.
         """
+
+    def signals(self, matched: Matched, body: bytes) -> Signals:
+        """What the prompt of a decoded body looks like from outside, for routing; never raises."""
 
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The body, changed so that the provider reports usage; the same object if it will."""

@@ -9,8 +9,9 @@ from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
+from gateway.domain.signals import Signals
 
-from . import errors, models, prompt, requests, responses, streams
+from . import errors, models, prompt, requests, responses, signals, streams
 from .headers import headroom
 
 _ROOT = "/v1/"
@@ -42,6 +43,10 @@ class AnthropicCodec:
     def read(self, matched: Matched, body: bytes) -> CallFacts:
         """Extract the facts from a request body."""
         return requests.read(body, counting=matched.endpoint is Endpoint.COUNT_TOKENS)
+
+    def signals(self, matched: Matched, body: bytes) -> Signals:
+        """What the prompt looks like from outside."""
+        return signals.signals(body)
 
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The same body: Anthropic always reports usage."""

@@ -8,8 +8,9 @@ from gateway.dialects.tap import JsonTap, NullTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
+from gateway.domain.signals import Signals
 
-from . import errors, models, paths, requests, responses, streams, verdicts
+from . import errors, models, paths, requests, responses, signals, streams, verdicts
 from .headers import headroom, served_tier
 
 KEEPALIVE = b"\r\n\r\n"
@@ -33,6 +34,10 @@ class GeminiCodec:
             BadCall: The body cannot be understood; the message names the field.
         """
         return requests.read(matched, body)
+
+    def signals(self, matched: Matched, body: bytes) -> Signals:
+        """What the prompt looks like from outside."""
+        return signals.signals(body)
 
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The same body: Gemini always reports usage."""

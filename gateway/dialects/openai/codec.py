@@ -8,8 +8,9 @@ from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
+from gateway.domain.signals import Signals
 
-from . import errors, include_usage, models, paths, refusals, requests, responses, streams
+from . import errors, include_usage, models, paths, refusals, requests, responses, signals, streams
 from .headers import headroom
 
 COMMENT = b": keep-alive\n\n"
@@ -45,6 +46,10 @@ class OpenAICodec:
             BadCall: It cannot be understood.
         """
         return requests.read(matched, body)
+
+    def signals(self, matched: Matched, body: bytes) -> Signals:
+        """What the prompt looks like from outside."""
+        return signals.signals(matched, body)
 
     def with_usage(self, matched: Matched, body: bytes) -> bytes:
         """The body of a chat stream, asking for usage; any other body as it is."""
