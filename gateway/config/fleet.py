@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, LaneLimits
-from gateway.domain.routes import Route, RouteMatch
 from gateway.domain.topology import Agent, Lane, Provider, Team, default_lane
 
-from . import manual
+from . import manual, routing
 from .faults import suggestion
 from .reading import Given
 
@@ -129,7 +128,7 @@ def _agent(name: str, given: Given, known_teams: Mapping[str, Team]) -> Agent:
             f"there is no team {given.shown('team', team)}",
             suggestion(team, known_teams, _listed("teams", known_teams)),
         )
-    return Agent(
+    agent = Agent(
         name=name,
         team=team,
         priority=given.get(manual.AGENT_PRIORITY),
@@ -137,6 +136,7 @@ def _agent(name: str, given: Given, known_teams: Mapping[str, Team]) -> Agent:
         budget=_budget(given.section(manual.BUDGET)),
         models=given.series(manual.AGENT_MODELS),
     )
+    return routing.bounded(agent, given)
 
 
 def _budget(given: Given) -> Budget:
@@ -148,43 +148,6 @@ def _budget(given: Given) -> Budget:
         usd_per_month_micro=given.get(manual.USD_PER_MONTH),
         mode=given.get(manual.BUDGET_MODE),
     )
-
-
-def routes(
-    given: list[Given], known_agents: Mapping[str, Agent], known_teams: Mapping[str, Team]
-) -> tuple[Route, ...]:
-    """The routes of the file."""
-    return tuple(_route(one, known_agents, known_teams) for one in given)
-
-
-def _route(
-    given: Given, known_agents: Mapping[str, Agent], known_teams: Mapping[str, Team]
-) -> Route:
-    match = given.section(manual.MATCH)
-    named_agents = match.series(manual.MATCH_AGENTS)
-    named_teams = match.series(manual.MATCH_TEAMS)
-    _check_known(match, "agents", named_agents, known_agents)
-    _check_known(match, "teams", named_teams, known_teams)
-    return Route(
-        match=RouteMatch(
-            model=match.get(manual.MATCH_MODEL),
-            agents=named_agents,
-            teams=named_teams,
-            priorities=match.series(manual.MATCH_PRIORITIES),
-        ),
-        simple=given.get(manual.SIMPLE),
-        mode=given.get(manual.ROUTE_MODE),
-    )
-
-
-def _check_known(
-    given: Given, field: str, names: tuple[str, ...], known: Mapping[str, object]
-) -> None:
-    for i, name in enumerate(names):
-        if name not in known:
-            remedy = suggestion(name, known, _listed(field, known))
-            told = given.shown(field, name, i)
-            given.fault(field, f"there is no {field.removesuffix('s')} {told}", remedy)
 
 
 def fallbacks(root: Given, known_lanes: Mapping[str, Lane]) -> dict[str, tuple[str, ...]]:

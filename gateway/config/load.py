@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.domain.topology import QueueSettings, Topology
 
-from . import fleet, manual, prices, reliability
+from . import fleet, manual, prices, reliability, route_manual, routing
 from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
@@ -113,8 +113,8 @@ def _settings(
         queue=_queue(root.section(manual.QUEUE)),
         minute_s=root.get(manual.MINUTE),
         fallbacks=fleet.fallbacks(root, lanes),
+        routes=routing.routes(root.listing(route_manual.ROUTES), agents, teams, folder),
     )
-    routes = fleet.routes(root.listing(manual.ROUTES), agents, teams)
     token = _admin_token(root, topology, keys)
     admin = _admin(root.section(manual.ADMIN), listen)
     state = _state(root.section(manual.STATE), folder)
@@ -138,7 +138,6 @@ def _settings(
         reliability=reliable,
         prices=price_settings,
         usage=usage,
-        routes=routes,
         file=file,
         origins=book.origins,
         notes=tuple(book.notes),

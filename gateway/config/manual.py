@@ -8,12 +8,11 @@ from typing import Final
 
 from gateway.domain.call import Dialect, Priority
 from gateway.domain.limits import Budget, BudgetMode
-from gateway.domain.routes import RouteMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
-from . import kinds, reliability, texts
+from . import kinds, reliability, route_manual, texts
 from .prices import PRICES, UNPRICED, USAGE
-from .schema import Leaf, Listing, Section, Series, SeriesTable, Table
+from .schema import Leaf, Section, Series, SeriesTable, Table
 from .settings import (
     AdminSettings,
     ExplanationSettings,
@@ -23,7 +22,6 @@ from .settings import (
     StateSettings,
 )
 
-NOT_YET: Final = "read and checked, but not acted on yet"
 _SERVER = ServerSettings()
 _QUEUE = QueueSettings()
 _TIMEOUTS = Timeouts()
@@ -363,7 +361,8 @@ AGENT_MODELS: Final = Series(
 )  # fmt: skip
 AGENT: Final = Section(
     "agent", "Who is calling.",
-    (AGENT_TEAM, AGENT_KEY, AGENT_PRIORITY, AGENT_WEIGHT, AGENT_MODELS, BUDGET),
+    (AGENT_TEAM, AGENT_KEY, AGENT_PRIORITY, AGENT_WEIGHT, AGENT_MODELS, BUDGET,
+     route_manual.BOUNDS),
 )  # fmt: skip
 AGENTS: Final = Table("agents", "Agents by name.", AGENT, "AGENT")
 
@@ -385,29 +384,6 @@ AGEING: Final = Leaf(
 QUEUE: Final = Section("queue", "Bounds of the queue.", (MAX_WAIT, MAX_DEPTH, AGEING))
 
 # routes and fallbacks
-ROUTES_PENDING: Final = f"{NOT_YET}: each call goes to the model it asks for"
-MATCH_MODEL: Final = Leaf("model", texts.glob(), "Pattern of the model asked for.", "*", "`*`")
-MATCH_AGENTS: Final = Series("agents", texts.name_of("agent"), "Only these agents.", (), "all")
-MATCH_TEAMS: Final = Series("teams", texts.name_of("team"), "Only these teams.", (), "all")
-MATCH_PRIORITIES: Final = Series(
-    "priorities", kinds.choice(Priority), "Only these priorities.", (), "all"
-)
-MATCH: Final = Section(
-    "match", "Which calls; every condition must hold.",
-    (MATCH_MODEL, MATCH_AGENTS, MATCH_TEAMS, MATCH_PRIORITIES),
-)  # fmt: skip
-SIMPLE: Final = Leaf(
-    "simple", texts.model(), "The model that answers simple calls.", "", required=True
-)
-ROUTE_MODE: Final = Leaf(
-    "mode", kinds.choice(RouteMode),
-    "shadow decides and records, but calls what was asked for; enforce acts.",
-    RouteMode.SHADOW, "`shadow`",
-)  # fmt: skip
-ROUTE: Final = Section(
-    "route", "One rule; the first that matches decides.", (MATCH, SIMPLE, ROUTE_MODE)
-)
-ROUTES: Final = Listing("routes", "Which calls a cheaper model may answer.", ROUTE, ROUTES_PENDING)
 FALLBACKS: Final = SeriesTable(
     "fallbacks",
     "What to try, in order, when the lane cannot answer: `MODEL`, or `PROVIDER/MODEL` for a model "
@@ -417,5 +393,5 @@ FALLBACKS: Final = SeriesTable(
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
-     EXPLANATIONS, *reliability.SECTIONS, PRICES, UNPRICED, USAGE, ROUTES, FALLBACKS),
+     EXPLANATIONS, *reliability.SECTIONS, PRICES, UNPRICED, USAGE, route_manual.ROUTES, FALLBACKS),
 )  # fmt: skip

@@ -153,7 +153,6 @@ class Settings:
         topology: Providers, lanes, teams, agents, queue and minute.
         admin_token: `None`: generated at the first start and kept in `state.dir`.
         agent_keys: Gateway keys given in the file, agent name to secret; never shown.
-        routes: Kept, not acted on yet.
         file: The file it came from, if any.
         origins: Where each value came from, by its path in the file; not named here: default.
         notes: What a person should know, such as settings that do not act yet.
@@ -171,10 +170,14 @@ class Settings:
     reliability: ReliabilitySettings = ReliabilitySettings()  # noqa: RUF009 - frozen
     prices: PriceSettings = PriceSettings()
     usage: UsageSettings = UsageSettings()
-    routes: tuple[Route, ...] = ()
     file: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Policies, in their order."""
+        return self.topology.routes
 
     @property
     def minute_s(self) -> float:

@@ -159,6 +159,7 @@ def _agent(agent: Agent, key: str | None) -> dict[str, Plain]:
         "weight": agent.weight,
         "models": list(agent.models),
         "budget": _budget(agent.budget),
+        "route": {"floor": agent.floor, "ceiling": agent.ceiling},
     }
 
 
@@ -181,9 +182,21 @@ def _route(route: Route) -> dict[str, Plain]:
             "agents": list(match.agents),
             "teams": list(match.teams),
             "priorities": [_word(one) for one in match.priorities],
+            "tags": list(match.tags),
+            "path": match.path,
         },
+        "name": route.name,
         "simple": route.simple,
+        "complex": route.complex or None,
         "mode": route.mode.value,
+        "threshold": route.threshold,
+        "headers": [_word(one) for one in route.headers],
+        "holdout": route.holdout,
+        "margin": route.margin,
+        "min_volume": route.min_volume,
+        "scorer": route.scorer,
+        "can": list(route.can),
+        "context": route.context_tokens,
     }
 
 

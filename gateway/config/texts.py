@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
-from .faults import quoted
+from gateway.domain.signals import Need
+
+from .faults import quoted, suggestion
 from .kinds import Kind, Unfit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -74,6 +76,31 @@ def model() -> Kind[str]:
         return text
 
     return Kind("model", parse, {"type": "string"})
+
+
+def tag() -> Kind[str]:
+    """A tag that a call carries."""
+
+    def parse(text: str) -> str:
+        key, equals, rest = text.partition("=")
+        if not (key and equals and rest) or not text.isprintable():
+            raise Unfit(f"{quoted(text)} is not a tag", "Write it like team=search.")
+        return text
+
+    return Kind("tag", parse, {"type": "string"})
+
+
+def ability() -> Kind[str]:
+    """Something that a model can do."""
+    known = [need.value for need in Need]
+
+    def parse(text: str) -> str:
+        if text not in known and not text.startswith(("beta:", "field:")):
+            remedy = suggestion(text, known, f"Write one of: {', '.join(known)}.")
+            raise Unfit(f"{quoted(text)} is no capability", remedy)
+        return text
+
+    return Kind("capability", parse, {"type": "string"})
 
 
 def address() -> Kind[Listen]:

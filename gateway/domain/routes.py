@@ -184,3 +184,16 @@ class RouteTaken:
     troubles: tuple[Trouble, ...] = ()
     stay_microusd: int = 0
     other_microusd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What may answer when a lane cannot.
+
+    Attributes:
+        lane: The lane that cannot.
+        models: Models to try instead, in order.
+    """
+
+    lane: str
+    models: tuple[str, ...]

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from .call import Dialect, Priority
 from .limits import Budget, BudgetMode, LaneLimits
+from .routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,10 @@ class Agent:
     budget: Budget = Budget()
     models: tuple[str, ...] = ("*",)
     """Glob patterns of the models it may use."""
+    floor: str | None = None
+    """No route gives it a model that is cheaper than this one."""
+    ceiling: str | None = None
+    """No enforced route gives it a model that is dearer than this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Topology:
         minute_s: What "per minute" means in every limit.
         fallbacks: Lane name to what may answer when that lane cannot, in order: `MODEL`, or
             `PROVIDER/MODEL` for a model of a certain provider.
+        routes: Policies in their order; the first that matches a call decides.
     """
 
     providers: Mapping[str, Provider]
@@ -114,6 +120,7 @@ class Topology:
     queue: QueueSettings = QueueSettings()
     minute_s: float = 60.0
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
 
     def lane_for(self, provider: str, model: str) -> Lane:
         """The lane of a model: the first that matches, or one of its own without limits.

@@ -60,12 +60,9 @@ def test_what_is_in_force_is_shown_with_its_origin_and_without_secrets(
 
 
 def test_notes_are_told(folder: Path, command: Command) -> None:
-    (folder / "gateway.yaml").write_text(
-        GOOD + "fallbacks: {}\nroutes: [{simple: x, mode: shadow}]\n"
-    )
-    env = {"PROVIDER_KEY": SECRET}
+    env = {"ANTHROPIC_API_KEY": SECRET, "ANTHROPIC_BASE_URL": "http://127.0.0.1:8080"}
     assert command("check", "--json", env=env).json["notes"]
-    assert "Note: gateway.yaml:" in command("check", env=env).err
+    assert "Note: ANTHROPIC_BASE_URL points at this gateway" in command("check", env=env).err
 
 
 def test_without_file_and_keys_the_remedy_is_told(folder: Path, command: Command) -> None:

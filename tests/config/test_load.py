@@ -94,18 +94,8 @@ def test_every_part_of_a_file_arrives_in_its_type() -> None:
     assert settings.logging.access_file == Path("/conf/calls.jsonl")
     assert settings.routes[0].mode is RouteMode.OFF
     assert settings.routes[0].match.agents == ("reviewer",)
+    assert settings.routes[0].name == "route-1"
     assert settings.topology.fallbacks["sonnet"] == ("gpt-4o-mini",)
-
-
-def test_settings_that_do_not_act_yet_leave_a_note_with_their_line() -> None:
-    settings = read(
-        PROVIDERS
-        + 'lanes: {a: {provider: claude, models: "*"}}\n'
-        + "routes: [{simple: x}]\nfallbacks: {a: [b]}\nserver: {workers: 2, body_timeout: 9}\n"
-    )
-    assert sorted(note.split(": read")[0] for note in settings.notes) == [
-        "gateway.yaml:3: routes",
-    ]
 
 
 MISTAKES = [
@@ -153,6 +143,13 @@ MISTAKES = [
     ("routes: [{match: {agents: [z]}, simple: m}]", "routes[0].match.agents: there is no agent z"),
     ("routes: [{simple: 'gpt-*'}]", "routes[0].simple: 'gpt-*' is not one model"),
     ("routes: [{}]", "routes[0].simple: simple is missing"),
+    ("routes: [{simple: m}, {simple: m, name: route-1}]", "routes[1].name: there is a route route-1 already"),
+    ("routes: [{simple: 'auto:x'}]", "routes[0].simple: auto:x is no model that a provider has"),
+    ("routes: [{simple: m, can: [visio]}]", "routes[0].can[0]: 'visio' is no capability. Did you mean vision?"),
+    ("routes: [{simple: m, match: {tags: team}}]", "routes[0].match.tags: 'team' is not a tag"),
+    ("routes: [{simple: m, threshold: 2}]", "routes[0].threshold: the value is too large"),
+    ("routes: [{simple: m, headers: [fast]}]", "routes[0].headers"),
+    ("agents: {a: {route: {floor: 'claude-*'}}}", "agents.a.route.floor: 'claude-*' is not one model"),
     ("fallbacks: {nowhere: [m]}", "gateway.yaml:2:13: fallbacks.nowhere: there is no lane nowhere"),
     ("admin: {token: '${UNSET}'}", "gateway.yaml:2:16: admin.token: the environment variable UNSET is not set. Set it, or give a default: ${UNSET:-default}."),
     ("admin: {token: 'pay$me-now'}", "admin.token: a $ that starts neither ${NAME} nor ${NAME:-default}. Write $$ for a dollar sign."),
