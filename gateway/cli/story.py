@@ -44,10 +44,28 @@ def story(call: Fields) -> Iterator[str]:
     yield f"  {_who(call)}"
     yield f"  {call['at'][:19].replace('T', ' ')} UTC"
     yield ""
+    yield from _route(call)
     yield from _waits(call)
     yield from _attempts(call)
     yield from _tokens(call)
     yield from _end(call)
+
+
+def _route(call: Fields) -> Iterator[str]:
+    """What routing decided; nothing where no route matched."""
+    route = call.get("route")
+    if route is None:
+        return
+    would = "would have " if route["mode"] == "shadow" else ""
+    moved = route["decision"] == "move"
+    verb = f"{would}moved it to {route['chosen']}" if moved else f"stayed with {route['chosen']}"
+    detail = f" ({route['detail']})" if route["detail"] else ""
+    score = "" if route["score"] is None else f", simplicity {route['score']:.2f}"
+    yield f"Route {route['policy']} {verb}: {route['reason']}{detail}{score}"
+    if route["saved_microusd"]:
+        saved = route["saved_microusd"]
+        word = "saves" if saved > 0 else "costs"
+        yield f"  which {word} {dollars(abs(saved))} against {route['asked']} with its cache"
 
 
 def waiting_story(call: Fields) -> Iterator[str]:

@@ -58,6 +58,20 @@ class Usage(FromDomain):
     exact: bool = Field(description="False: our own estimate, since the provider told nothing.")
 
 
+class Route(FromDomain):
+    """What a route decided about a call."""
+
+    policy: str
+    mode: str = Field(description="In shadow, the rest is what would have been.")
+    asked: str = Field(description="The model that was asked for.")
+    chosen: str = Field(description="The model that was decided on.")
+    decision: str = Field(description="stay or move.")
+    reason: str
+    detail: str
+    score: float | None = Field(description="How simple the call looked, 0 to 1.")
+    saved_microusd: int = Field(description="Against staying; below zero for a loss.")
+
+
 class Call(FromDomain):
     """A finished call, explained. No content, no credentials. Times are in seconds."""
 
@@ -95,6 +109,7 @@ class Call(FromDomain):
     usage: Usage | None = Field(description="Null if nothing was sent.")
     cost_microusd: int
     priced: bool = Field(description="False: the model has no known price.")
+    route: Route | None = Field(default=None, description="Null where no route matched.")
 
 
 @router.get("/calls/{request_id}", summary="Why a call went as it did")

@@ -180,6 +180,11 @@ class EstimateBook:
         if facts.cache_lifetime_s > 0 and usage.cache_read_tokens + usage.cache_write_tokens > 0:
             self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
 
+    def remember(self, model: str, digest: bytes, until: float) -> None:
+        """Another replica has had a prefix put into a provider's cache."""
+        if self._prefixes.get((model, digest), 0.0) < until:
+            self._prefixes[(model, digest)] = until
+
     def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
         """How many tokens so many bytes of an answer's text probably are."""
         return round(text_bytes * self._known(agent, model).answer_tokens_per_byte)
@@ -225,6 +230,11 @@ class EstimateBook:
                 self._prefixes.move_to_end((model, prefix.digest))
         while len(self._prefixes) > MAX_PREFIXES:
             self._prefixes.popitem(last=False)
+
+
+def token_density(model: str) -> float:
+    """How many tokens a model makes of a text, against the common tokenizers."""
+    return PRIOR_BYTES_PER_TOKEN / DENSE_BYTES_PER_TOKEN if model.startswith(_DENSE_MODELS) else 1.0
 
 
 def _unseen(model: str) -> _Subject:

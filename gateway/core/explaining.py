@@ -1,7 +1,7 @@
 """From what is recorded of a call to its explanation."""
 
-from gateway.domain.explanation import Explanation, Outcome
-from gateway.domain.facts import CallRecord
+from gateway.domain.explanation import Explanation, Outcome, RouteStory
+from gateway.domain.facts import CallRecord, Routed
 from gateway.domain.outcome import Fault
 
 CLIENT_LEFT = 499
@@ -61,4 +61,19 @@ def explain(record: CallRecord, ended_s: float) -> Explanation:
         usage=record.usage if record.attempts else None,
         cost_microusd=record.cost_microusd,
         priced=record.priced,
+        route=None if record.routed is None else _route(record.routed),
+    )
+
+
+def _route(routed: Routed) -> RouteStory:
+    return RouteStory(
+        policy=routed.policy,
+        mode=routed.mode.value,
+        asked=routed.asked,
+        chosen=routed.chosen,
+        decision=routed.decision.value,
+        reason=routed.reason.value,
+        detail=routed.detail,
+        score=routed.score,
+        saved_microusd=routed.saved_microusd,
     )

@@ -2,6 +2,7 @@
 
     rate-limit 429              wait again: the lane is blocked, the ticket keeps its place
     billing, caller's error     give up: the answer is passed on as it is
+    model unfit for the call    next option: routing had asked another one than was asked for
     credential refused          next option: another account may have a better one
     overload (529, 503), 5xx    repeat after a pause, else next option
     never sent                  repeat, else next option
@@ -64,12 +65,14 @@ class Ended:
         failure: Why there was no answer; `None` if there was one.
         sent: Any byte of the request may have reached the provider.
         retry_after_s: What the provider asked for.
+        unfit: It says that this model cannot take the call; another one can.
     """
 
     verdict: ProviderVerdict | None = None
     failure: Reason | None = None
     sent: bool = True
     retry_after_s: float | None = None
+    unfit: bool = False
 
 
 @value
@@ -190,7 +193,7 @@ def decide(
     if ended.verdict is ProviderVerdict.RATE_LIMITED:
         return WAIT
     otherwise = NEXT if standing.more else FAIL
-    if ended.verdict is ProviderVerdict.AUTH:
+    if ended.verdict is ProviderVerdict.AUTH or ended.unfit:
         return otherwise
     if not _may_run_again(ended, settings.repeat):
         return FAIL

@@ -9,7 +9,7 @@ from gateway.dialects.codec import Codec
 from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
 from gateway.domain.explanation import Attempt
-from gateway.domain.facts import CallRecord
+from gateway.domain.facts import CallRecord, Routed
 from gateway.domain.outcome import Fault, Reason, Refusal
 from gateway.domain.topology import Agent
 from gateway.domain.usage import Usage
@@ -18,6 +18,7 @@ from gateway.ports import Clock, Headers, UpstreamRequest
 
 from .asgi import Arrival
 from .respond import Responder
+from .routed import Routing
 from .session import session_of
 from .target import Target
 from .waits import Waits
@@ -81,6 +82,8 @@ class Call:
     """Another option than the first is tried, or has answered."""
     answering: bool = False
     """The head or a byte of a provider's answer has gone to the client: no second thoughts."""
+    routing: Routing | None = None
+    """What a policy decided, if one matches."""
     wait_s: float = 0.0
     waiting_since: float = 0.0
     waits: Waits | None = None
@@ -159,10 +162,15 @@ class Call:
                 out.append((b"x-gateway-model", _as_field(self.target.model)))
         if self.queued:
             out.append((b"x-gateway-queue-ms", b"%d" % round(self.wait_s * 1000)))
-            out.append((b"x-gateway-route", b"fallback" if self.moved else b"off"))
+            out += self._route_headers()
         if self.reason is not None:
             out.append((b"x-gateway-reason", self.reason.value.encode()))
         return out
+
+    def _route_headers(self) -> Headers:
+        if self.routing is not None:
+            return self.routing.headers(self.target)
+        return [(b"x-gateway-route", b"fallback" if self.moved else b"off")]
 
     def eta(self) -> Headers:
         """How long the client will still have to wait, in whole seconds, if that is known."""
@@ -214,7 +222,15 @@ class Call:
             max_wait_s=self.max_wait_s,
             answered_model=self.answered_model,
             session=session_of(self.request.fields, self.facts),
+            routed=self._routed(),
         )
+
+    def _routed(self) -> Routed | None:
+        if self.routing is None:
+            return None
+        fault = Fault.CALLER if self.gone else self.fault
+        answered = self.target if self.attempts else None
+        return self.routing.finish(self.request_id, answered, self.usage, self.cost.microusd, fault)
 
 
 def _as_field(name: str) -> bytes:

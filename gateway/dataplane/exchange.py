@@ -171,7 +171,10 @@ class Exchange:
             self._block(answer)
         else:
             self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
-        step = self._judge(Ended(answer.verdict, retry_after_s=answer.retry_after_s))
+        unfit = call.routing is not None and call.routing.unfit(
+            self._plan.target, response.status, answer.verdict, plain
+        )
+        step = self._judge(Ended(answer.verdict, retry_after_s=answer.retry_after_s, unfit=unfit))
         if step is not Step.FAIL:
             if step is not Step.WAIT:
                 call.last_word = _as_refusal(answer, response.status)

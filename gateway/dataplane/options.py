@@ -24,14 +24,14 @@ def options(
     found = [chosen]
     for name in names:
         target = destinations.named(name, chosen.provider.dialect)
-        if target is None or target in found or not _fits(call, facts, chosen, target):
+        if target is None or target in found or not fits(call, facts, chosen, target):
             continue
         if destinations.may_use(agent, target.model):
             found.append(target)
     return tuple(found)
 
 
-def _fits(call: Call, facts: CallFacts, chosen: Target, other: Target) -> bool:
+def fits(call: Call, facts: CallFacts, chosen: Target, other: Target) -> bool:
     """Whether another target can stand in for the chosen one."""
     if other.provider.dialect is not chosen.provider.dialect:
         return False  # same dialect only: this is the one place that says so

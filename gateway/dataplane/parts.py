@@ -1,12 +1,16 @@
 """What the data plane works with: ports and settings, handed in once by the composition root."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.core.estimate import EstimateBook
 from gateway.core.pricing import Cost
 from gateway.core.retrying import Chance
+from gateway.core.routing.ledger import RouteLedger
+from gateway.core.routing.score import Score
+from gateway.domain.call import CallFacts
+from gateway.domain.signals import Signals
 from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
 from gateway.ports import Admission, Clock, Directory, HeadroomObserver, Observer, Upstream
@@ -15,6 +19,9 @@ from .settings import DataPlaneSettings
 
 Pricer: TypeAlias = Callable[[Provider, Sequence[str], Usage, float], Cost]
 """(provider, names of the model, usage, epoch seconds) → cost."""
+
+Scorer: TypeAlias = Callable[[Signals, CallFacts], Score]
+"""How simple a call looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +38,7 @@ class Parts:
     book: EstimateBook
     request_ids: Iterator[str]
     chance: Chance
+    ledger: RouteLedger
     settings: DataPlaneSettings
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    """Trained scorers, by the file that a route names."""

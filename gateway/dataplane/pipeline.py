@@ -34,6 +34,7 @@ from .presence import Presence
 from .refused import ClientGone, Refused
 from .reservation import Reservation
 from .respond import Responder
+from .routing import Router
 from .target import Destinations, Target
 
 log = logging.getLogger("gateway.dataplane")
@@ -45,6 +46,7 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._models = ModelLists(parts)
+        self._router = Router(parts)
         self._budgets = RetryBudgets(parts.settings.retries)
         self._destinations = Destinations(parts.directory.topology, parts.settings.max_own_lanes)
         self.in_flight = 0
@@ -97,16 +99,33 @@ class Pipeline:
             )
             call.body_unread = False
             facts = stages.understand(call, codec, settings.max_body_bytes)
-        target = stages.route(call, codec, agent, facts, destinations)
+        target = self._route(call, codec, agent, facts, destinations)
         if facts is None:
             plan = stages.plan(call, codec, agent, None, target, parts)
             with Reservation(parts.admission, plan.ticket) as reservation:
                 await pass_through(call, plan, reservation, receive, parts)
             return
         targets = options(call, agent, facts, target, destinations)
+        if call.routing is not None and call.routing.moves:
+            targets = (*call.routing.targets, *(t for t in targets if t != target))
         call.options = len(targets)
         plan_for = partial(self._plan, call, codec, agent, facts)
         await self._converse(call, codec, facts, targets, plan_for, receive)
+
+    def _route(
+        self,
+        call: Call,
+        codec: Codec,
+        agent: Agent,
+        facts: CallFacts | None,
+        destinations: Destinations,
+    ) -> Target:
+        """The target without a move; what a policy decides stays with the call."""
+        if facts is not None and destinations.topology.routes:
+            call.routing = self._router.route(call, codec, agent, facts, destinations)
+            if call.routing is not None and call.routing.stay.model != facts.model:
+                return call.routing.stay
+        return stages.route(call, codec, agent, facts, destinations)
 
     def _plan(
         self, call: Call, codec: Codec, agent: Agent, facts: CallFacts, target: Target

@@ -76,6 +76,33 @@ class Outcome(StrEnum):
 
 
 @value
+class RouteStory:
+    """What a route decided about a call.
+
+    Attributes:
+        policy: The route's name.
+        mode: In shadow, the rest is what would have been.
+        asked: The model that was asked for.
+        chosen: The model that was decided on.
+        decision: `stay` or `move`.
+        reason: Why, in a closed word.
+        detail: What exactly, in a few words.
+        score: How simple the call looked, 0 to 1; `None` where nothing was scored.
+        saved_microusd: Against staying; below zero for a loss.
+    """
+
+    policy: str
+    mode: str
+    asked: str
+    chosen: str
+    decision: str
+    reason: str
+    detail: str = ""
+    score: float | None = None
+    saved_microusd: int = 0
+
+
+@value
 class Explanation:
     """One finished call, explained.
 
@@ -90,6 +117,7 @@ class Explanation:
         waits: By cause, in order.
         attempts: In order.
         usage: What was used, as far as is known; `None` if nothing was sent.
+        route: What a route decided, if one was about it.
     """
 
     request_id: str
@@ -123,3 +151,4 @@ class Explanation:
     usage: Usage | None = None
     cost_microusd: int = 0
     priced: bool = True
+    route: RouteStory | None = None

@@ -7,7 +7,7 @@ from .call import Dialect, Endpoint, Priority
 from .explanation import Attempt, Wait
 from .limits import Headroom
 from .outcome import Fault, Reason
-from .routes import RouteMode
+from .routes import Arm, Choice, RouteMode, Trouble, Why
 from .usage import Usage
 from .value import value
 
@@ -44,23 +44,43 @@ class Trace:
 
 @value
 class Routed:
-    """What a route decided about a call.
+    """What a route decided about a call, and what came of it. No content.
 
     Attributes:
-        mode: In `SHADOW`, everything here is what would have been.
-        decision: A closed word for the side chosen (stay, cheap, strong).
-        reason: A closed word for why.
+        mode: The one in force. In `SHADOW`, the decision is what would have been done.
+        decision: Which of the route's two models was decided on.
+        reason: Why.
         asked: The model that was asked for.
         chosen: The model that was decided on.
-        saved_microusd: Against staying with the model asked for; below zero for a loss.
+        saved_microusd: Against staying with the model asked for and its cache, escalations
+            included; below zero for a loss. In shadow: what would have been saved.
+        policy: The route's name.
+        detail: What exactly, in a few words.
+        moved: The simple model has answered.
+        arm: Where the conversation is counted.
+        score: How simple the call looked, 0 to 1; `None` where nothing was scored.
+        conversation: A digest that names the conversation; empty if it is this call alone.
+        troubles: What went wrong.
+        stay_microusd: The cost on the model asked for, with its cache: what was paid where it
+            answered a conversation that was never moved, else modelled.
+        other_microusd: The cost on the simple model: paid where it answered, else modelled.
     """
 
     mode: RouteMode
-    decision: str
-    reason: str
+    decision: Choice
+    reason: Why
     asked: str
     chosen: str
     saved_microusd: int = 0
+    policy: str = ""
+    detail: str = ""
+    moved: bool = False
+    arm: Arm = Arm.STAYED
+    score: float | None = None
+    conversation: str = ""
+    troubles: tuple[Trouble, ...] = ()
+    stay_microusd: int = 0
+    other_microusd: int = 0
 
 
 class BreakerState(StrEnum):

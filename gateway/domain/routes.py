@@ -1,10 +1,9 @@
-"""Routes: which other model may answer a call, as configured, and what was decided for one."""
+"""Routes: which other model may answer a call, as configured, and the words of a decision."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .call import Priority
-from .value import value
 
 AUTO = "auto"
 """The virtual model: a policy chooses. `auto:NAME` names the policy."""
@@ -144,56 +143,3 @@ class Route:
     scorer: str | None = None
     can: tuple[str, ...] = ()
     context_tokens: int | None = None
-
-
-@value
-class RouteTaken:
-    """What routing did with one finished call. No content.
-
-    Attributes:
-        policy: The route's name.
-        mode: The mode in force (a route that was returned to shadow is in shadow).
-        requested: The model that was asked for, as the client wrote it.
-        stay: What staying means: the same, or the complex model of a virtual one.
-        simple: The other model.
-        choice: What was decided, whether or not it was done.
-        moved: Whether the simple model was called.
-        why: Why.
-        detail: What exactly, in a few words; may be empty.
-        arm: Where it is counted.
-        score: How simple the call looked, 0 to 1; `None` where nothing was scored.
-        conversation: A digest that names the conversation.
-        troubles: What went wrong.
-        stay_microusd: The cost of the requested model with its cache: counted where it was
-            called, else modelled.
-        other_microusd: The cost on the simple model: counted where it was called, else modelled.
-    """
-
-    policy: str
-    mode: RouteMode
-    requested: str
-    stay: str
-    simple: str
-    choice: Choice
-    moved: bool
-    why: Why
-    detail: str = ""
-    arm: Arm = Arm.STAYED
-    score: float | None = None
-    conversation: str = ""
-    troubles: tuple[Trouble, ...] = ()
-    stay_microusd: int = 0
-    other_microusd: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """What may answer when a lane cannot.
-
-    Attributes:
-        lane: The lane that cannot.
-        models: Models to try instead, in order.
-    """
-
-    lane: str
-    models: tuple[str, ...]

@@ -57,6 +57,13 @@ class Line(msgspec.Struct, omit_defaults=True):
     cut: bool = False
     estimated: bool = False
     path: str = ""
+    requested_model: str = ""
+    route: str = ""
+    route_mode: str = ""
+    route_choice: str = ""
+    route_reason: str = ""
+    route_detail: str = ""
+    saved_microusd: int = 0
 
 
 class AccessLog:
@@ -114,8 +121,8 @@ class Stamp:
 def line(record: CallRecord, time: str) -> Line:
     """The line of a call, its fields in the order in which people read them."""
     usage = record.usage
-    first_byte_s = record.first_byte_s
-    return Line(
+    first_byte_s, routed = record.first_byte_s, record.routed
+    found = Line(
         time=time,
         request_id=record.request_id,
         agent=record.agent,
@@ -146,3 +153,9 @@ def line(record: CallRecord, time: str) -> Line:
         estimated=not usage.exact,
         path="" if record.lane else record.path[:_SHOWN_PATH],
     )
+    if routed is not None:
+        found.requested_model, found.route = routed.asked[:_SHOWN_PATH], routed.policy
+        found.route_mode, found.route_choice = routed.mode, routed.decision
+        found.route_reason, found.route_detail = routed.reason, routed.detail
+        found.saved_microusd = routed.saved_microusd
+    return found

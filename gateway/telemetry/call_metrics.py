@@ -174,7 +174,7 @@ class CallMetrics:
     def _count_route(self, routed: Routed) -> None:
         mode = routed.mode.value
         pair = self._names.models(self._names.model(routed.asked), self._names.model(routed.chosen))
-        self._routes.add((mode, routed.decision, routed.reason, *pair))
+        self._routes.add((mode, routed.decision.value, routed.reason.value, *pair))
         saved = routed.saved_microusd
         if saved:
             (self._savings if saved > 0 else self._losses).add((mode, pair[0]), abs(saved))

@@ -15,6 +15,7 @@ from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
 from gateway.core.price_table import PriceTable
 from gateway.core.pricing import PriceBook
+from gateway.core.routing.ledger import RouteLedger
 from gateway.dataplane.app import Door, House
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
@@ -146,6 +147,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 book=EstimateBook(),
                 request_ids=request_ids(replica),
                 chance=SystemRandom().random,
+                ledger=RouteLedger(),
                 settings=data_plane_settings(settings),
             )
         )

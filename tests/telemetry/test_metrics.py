@@ -22,7 +22,7 @@ from gateway.domain.facts import (
 )
 from gateway.domain.limits import Dimension, Headroom
 from gateway.domain.outcome import Fault, Reason
-from gateway.domain.routes import RouteMode
+from gateway.domain.routes import Choice, RouteMode, Why
 from gateway.domain.usage import Usage
 from gateway.telemetry import labels, session_metrics
 from gateway.telemetry.access_log import AccessLog
@@ -175,7 +175,12 @@ def test_no_flood_of_names_makes_more_series_than_the_caps_allow(
                         session=Session(f"session-{n}", f"thread-{n}"),
                         tags=(f"ticket=T-{n}",),
                         routed=Routed(
-                            RouteMode.ENFORCE, "cheap", "simple", f"model-{n}", f"cheap-{n}", 5
+                            RouteMode.ENFORCE,
+                            Choice.MOVE,
+                            Why.SIMPLE,
+                            f"model-{n}",
+                            f"cheap-{n}",
+                            5,
                         ),
                     )
                     for n, status, priced in every
@@ -245,12 +250,12 @@ def test_a_stream_shows_when_it_began_and_how_fast_it_ran() -> None:
 
 
 def test_routes_show_what_they_saved_and_what_they_lost() -> None:
-    saved = Routed(RouteMode.SHADOW, "cheap", "simple", "opus", "haiku", 3000)
+    saved = Routed(RouteMode.SHADOW, Choice.MOVE, Why.SIMPLE, "opus", "haiku", 3000)
     lost = replace(saved, saved_microusd=-1000)
     seen = figures(replace(RECORD, routed=saved), replace(RECORD, routed=lost))
     assert (
         seen[
-            'gateway_routes_total{decision="cheap",gen_ai_request_model="opus",'
+            'gateway_routes_total{decision="move",gen_ai_request_model="opus",'
             'gen_ai_response_model="haiku",mode="shadow",reason="simple"}'
         ]
         == 2

@@ -8,7 +8,8 @@ all as the store last said. Without a store the two together are this replica's 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from gateway.domain.routes import Arm, Route, RouteMode, RouteTaken, Trouble
+from gateway.domain.facts import Routed
+from gateway.domain.routes import Arm, Choice, Route, RouteMode, Trouble
 from gateway.domain.value import value
 
 from .conversations import PIN_LIFETIME_S, Pin, Pins
@@ -46,6 +47,8 @@ class RouteLedger:
 
     def __init__(self, told: Callable[[str, Pin], None] | None = None) -> None:
         self.pins = Pins()
+        self.complete = False
+        """What other replicas know is known here, too."""
         self._told = told
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._recent: OrderedDict[str, Recent] = OrderedDict()
@@ -63,6 +66,16 @@ class RouteLedger:
         if self._told is not None:
             self._told(conversation, pin)
 
+    def take_back(self, conversation: str, now: float) -> None:
+        """The simple model cannot go on with a conversation."""
+        pin = self.pins.get(conversation, now) if conversation else None
+        if pin is not None and not pin.escalated:
+            until = now + PIN_LIFETIME_S
+            self.remember(
+                conversation,
+                Pin(pin.route, Choice.STAY, pin.why, pin.arm, True, pin.troubled, until),
+            )
+
     def mode_of(self, route: Route) -> RouteMode:
         """The mode in force."""
         if route.mode is RouteMode.ENFORCE and route.name in self._returned:
@@ -78,9 +91,9 @@ class RouteLedger:
         """What the store says of all replicas."""
         self._returned = dict(returned)
 
-    def held(self, conversation: str) -> Held:
-        """What the caches would hold of a conversation."""
-        return self._held.get(conversation) or Held()
+    def held(self, conversation: str) -> Held | None:
+        """What the caches would hold of a conversation; `None` for one that begins."""
+        return self._held.get(conversation)
 
     def hold(self, conversation: str, held: Held) -> None:
         """Remember that, for its next call."""
@@ -95,9 +108,7 @@ class RouteLedger:
         """A conversation was assigned to an arm."""
         self._counts(policy, arm).conversations += 1
 
-    def finished(
-        self, request_id: str, taken: RouteTaken, actual_microusd: int, now: float
-    ) -> None:
+    def finished(self, request_id: str, taken: Routed, actual_microusd: int, now: float) -> None:
         """A call has ended. `now` is in epoch seconds."""
         counts = self._counts(taken.policy, taken.arm)
         counts.calls += 1

@@ -1,0 +1,275 @@
+"""Routes through a whole gateway: what is asked for, what answers, and what is said of it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from gateway.domain.routes import Preference, Route, RouteMatch, RouteMode
+from gateway.domain.topology import Agent
+from gateway.simulator import RunningSimulator
+from gateway.simulator.faults import FaultRule
+from tests.fixtures.gateway import (
+    ALICE,
+    BOB,
+    KEY,
+    OTHER_KEY,
+    gateway_settings,
+    running_gateway,
+)
+from tests.integration.asking import admin
+
+STRONG, WEAK = "claude-sonnet-4-5", "claude-haiku-4-5"
+EASY = "What is the capital of France?"
+HARD = "Refactor the module: " + "\n".join(f"- step {n}: fix foo_{n}.py" for n in range(12))
+ENFORCED = Route(
+    RouteMatch(model="claude-sonnet-*"), WEAK, RouteMode.ENFORCE, name="easy", holdout=0.0
+)
+
+
+@dataclass
+class Client:
+    """Calls a gateway as an agent's own HTTP client would."""
+
+    url: str
+    http: httpx2.AsyncClient
+
+    async def ask(
+        self,
+        *texts: str,
+        model: str = STRONG,
+        key: str = KEY,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> httpx2.Response:
+        """One call; the texts are the user's and the model's in turn."""
+        roles = ("user", "assistant")
+        messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
+        body = {"model": model, "max_tokens": 50, "messages": messages, **fields}
+        answer = await self.http.post(
+            "/v1/messages", json=body, headers={"x-api-key": key, **(headers or {})}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer
+
+
+@asynccontextmanager
+async def routed(
+    simulator: RunningSimulator, store_url: str, *routes: Route, agents: tuple[Agent, ...] = ()
+) -> AsyncIterator[Client]:
+    """A gateway with routes, in front of the simulator."""
+    settings = gateway_settings(simulator.url, agents=agents)
+    settings = replace(settings, topology=replace(settings.topology, routes=routes))
+    async with (
+        running_gateway(settings, store_url) as gateway,
+        httpx2.AsyncClient(
+            base_url=gateway.url,
+            headers={"anthropic-version": "2023-06-01"},
+            trust_env=False,
+            verify=False,
+        ) as http,
+    ):
+        yield Client(gateway.url, http)
+
+
+def told(answer: httpx2.Response) -> str:
+    """Choice and reason, as the header says."""
+    fields = dict(
+        part.split("=") for part in answer.headers["x-gateway-route"].split(";") if "=" in part
+    )
+    return f"{fields['choice']}/{fields['reason']}"
+
+
+def served(answer: httpx2.Response) -> str:
+    """The model that the provider was asked for."""
+    name = answer.json()["model"]
+    assert answer.headers["x-gateway-model"] == name
+    return str(name)
+
+
+async def test_a_simple_call_goes_to_the_cheap_model_and_all_is_told(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    async with routed(simulator, store_url, ENFORCED) as client, admin(client.url) as operator:
+        easy = await client.ask(EASY)
+        assert (told(easy), served(easy)) == ("move/simple", WEAK)
+        assert easy.headers["x-gateway-route"].startswith("easy;mode=enforce;")
+        assert easy.headers["x-gateway-requested-model"] == STRONG
+        hard = await client.ask(HARD)
+        assert (told(hard), served(hard)) == ("stay/complex", STRONG)
+        why = (await operator.why(easy.headers["x-gateway-request-id"]))["route"]
+        assert (why["asked"], why["chosen"], why["reason"]) == (STRONG, WEAK, "simple")
+        assert why["saved_microusd"] > 0
+        metrics = (await client.http.get("/metrics")).text
+        assert f'gen_ai_response_model="{WEAK}"' in metrics
+        other = await client.ask(EASY, model="claude-opus-4-5")
+        assert other.headers["x-gateway-route"] == "off"
+
+
+async def test_a_decision_holds_for_the_conversation(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    async with routed(simulator, store_url, ENFORCED) as client:
+        first = await client.ask(EASY)
+        later = await client.ask(EASY, "Paris.", HARD)
+        assert (told(first), told(later)) == ("move/simple", "move/pinned")
+        assert served(later) == WEAK
+        opening = await client.ask(HARD)
+        after = await client.ask(HARD, "Done.", EASY)
+        assert (told(opening), told(after)) == ("stay/complex", "stay/pinned")
+        result: list[dict[str, Any]] = [
+            {"role": "user", "content": "Where are we?"},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}],
+            },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]},
+        ]
+        tools = [{"name": "ls", "input_schema": {"type": "object"}}]
+        unknown = await client.ask(messages=result, tools=tools)
+        assert told(unknown) == "stay/unknown_session"
+        named = {"x-gateway-session": "mine"}
+        assert told(await client.ask(EASY, headers=named)) == "move/simple"
+        assert told(await client.ask(HARD, headers=named)) == "move/pinned"
+
+
+async def test_a_move_is_taken_back_for_good(simulator: RunningSimulator, store_url: str) -> None:
+    same = {"type": "tool_use", "id": "t", "name": "ls", "input": {"path": "."}}
+    turns: list[dict[str, Any]] = [{"role": "user", "content": EASY}]
+    for _ in range(3):
+        turns += [
+            {"role": "assistant", "content": [same]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]},
+        ]
+    tools = [{"name": "ls", "input_schema": {"type": "object"}}]
+    async with routed(simulator, store_url, ENFORCED) as client:
+        assert told(await client.ask(EASY, tools=tools)) == "move/simple"
+        stuck = await client.ask(messages=turns, tools=tools)
+        assert (told(stuck), served(stuck)) == ("stay/escalated", STRONG)
+        assert told(await client.ask(EASY, tools=tools)) == "stay/pinned"
+
+        session = {"x-gateway-session": "second"}
+        assert told(await client.ask(EASY, headers=session)) == "move/simple"
+        again = {**session, "x-gateway-route": "strong", "x-stainless-retry-count": "1"}
+        assert told(await client.ask(EASY, headers=again)) == "stay/escalated"
+        assert told(await client.ask(EASY, headers=session)) == "stay/pinned"
+
+
+async def test_what_the_cheap_model_cannot_take_is_answered_by_the_other(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    rule = FaultRule(
+        "status", model=WEAK, status=400, message="prompt is too long: 210000 tokens", count=1
+    )
+    async with routed(simulator, store_url, ENFORCED) as client, admin(client.url) as operator:
+        simulator.state.faults.set([rule])
+        try:
+            answer = await client.ask(EASY)
+        finally:
+            simulator.state.faults.clear()
+        assert (told(answer), served(answer)) == ("stay/escalated", STRONG)
+        why = await operator.why(answer.headers["x-gateway-request-id"])
+        assert [attempt["model"] for attempt in why["attempts"]] == [WEAK, STRONG]
+        assert why["route"]["detail"] == "context_overflow"
+        assert told(await client.ask(EASY)) == "stay/pinned"
+
+
+async def test_shadow_decides_and_changes_nothing(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    shadow = replace(ENFORCED, mode=RouteMode.SHADOW)
+    async with routed(simulator, store_url, shadow) as client, admin(client.url) as operator:
+        answer = await client.ask(EASY)
+        assert (told(answer), served(answer)) == ("move/simple", STRONG)
+        why = await operator.why(answer.headers["x-gateway-request-id"])
+        assert (why["route"]["mode"], why["route"]["saved_microusd"] > 0) == ("shadow", True)
+        assert why["model"] == STRONG
+
+
+async def test_callers_may_ask_for_a_side_where_the_policy_lets_them(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    strict = replace(ENFORCED, name="strict", headers=(Preference.OFF,))
+    bobs = replace(strict, match=replace(strict.match, agents=(BOB,)))
+    async with routed(simulator, store_url, bobs, ENFORCED) as client:
+        off = await client.ask(EASY, headers={"x-gateway-route": "off"})
+        assert (told(off), served(off)) == ("stay/asked_off", STRONG)
+        cheap = await client.ask(HARD, headers={"x-gateway-route": "cheap"})
+        assert (told(cheap), served(cheap)) == ("move/asked_cheap", WEAK)
+        strong = await client.ask("Another: " + EASY, headers={"x-gateway-route": "strong"})
+        assert told(strong) == "stay/asked_strong"
+        ignored = await client.ask(HARD, key=OTHER_KEY, headers={"x-gateway-route": "cheap"})
+        assert told(ignored) == "stay/complex"
+        refused = await client.http.post(
+            "/v1/messages",
+            json={"model": STRONG, "max_tokens": 9, "messages": []},
+            headers={"x-api-key": KEY, "x-gateway-route": "fast"},
+        )
+        assert (refused.status_code, refused.headers["x-gateway-reason"]) == (400, "bad_request")
+
+
+async def test_bounds_of_an_agent_hold_whatever_it_asks_for(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    agents = (Agent(ALICE, floor="claude-sonnet-4-5"), Agent(BOB, ceiling="claude-haiku-4-5"))
+    async with routed(simulator, store_url, ENFORCED, agents=agents) as client:
+        floor = await client.ask(EASY, headers={"x-gateway-route": "cheap"})
+        assert (told(floor), served(floor)) == ("stay/floor", STRONG)
+        ceiling = await client.ask(HARD, key=OTHER_KEY, headers={"x-gateway-route": "off"})
+        assert (told(ceiling), served(ceiling)) == ("move/ceiling", WEAK)
+
+
+async def test_auto_means_what_its_policy_says(simulator: RunningSimulator, store_url: str) -> None:
+    policy = replace(ENFORCED, complex=STRONG, match=RouteMatch(agents=(ALICE,)))
+    async with routed(simulator, store_url, policy) as client:
+        assert served(await client.ask(EASY, model="auto")) == WEAK
+        hard = await client.ask(HARD, model="auto:easy")
+        assert (served(hard), hard.headers["x-gateway-requested-model"]) == (STRONG, "auto:easy")
+        for model, key in (("auto:other", KEY), ("auto", OTHER_KEY)):
+            refused = await client.http.post(
+                "/v1/messages",
+                json={"model": model, "max_tokens": 9, "messages": []},
+                headers={"x-api-key": key},
+            )
+            assert refused.status_code == 404
+            assert refused.headers["x-gateway-reason"] == "unknown_model"
+
+
+async def test_only_the_model_s_name_is_changed(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    """The splice is byte-exact: what the simulator reads is the body with another name."""
+    async with routed(simulator, store_url, ENFORCED) as client:
+        body = (
+            '{ "messages":[{"role":"user","content":"'
+            + EASY
+            + '"}],\n "model" : "%s","max_tokens":9}'
+        )
+        answer = await client.http.post(
+            "/v1/messages",
+            content=body % STRONG,
+            headers={"x-api-key": KEY, "content-type": "application/json"},
+        )
+        assert served(answer) == WEAK
+        assert json.loads(body % WEAK)["model"] == WEAK
+
+
+@pytest.mark.parametrize(
+    ("why", "fields"),
+    [
+        ("thinking", {"thinking": {"type": "adaptive"}}),
+        ("unknown field", {"speed": "fast"}),
+        ("effort", {"output_config": {"effort": "high"}}),
+    ],
+)
+async def test_what_the_cheap_model_is_not_known_to_do_stays(
+    simulator: RunningSimulator, store_url: str, why: str, fields: dict[str, Any]
+) -> None:
+    strong = replace(ENFORCED, match=RouteMatch())
+    async with routed(simulator, store_url, strong) as client:
+        answer = await client.ask(EASY, model="claude-opus-4-6", **fields)
+        assert told(answer) == "stay/capability", why
