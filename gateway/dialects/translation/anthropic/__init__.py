@@ -1,0 +1,1 @@
+"""The Messages API of Anthropic (provider-facts A1-A3)."""

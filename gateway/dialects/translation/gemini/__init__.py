@@ -1,0 +1,1 @@
+"""generateContent and streamGenerateContent of Gemini (provider-facts B9-B11)."""
