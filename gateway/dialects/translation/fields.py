@@ -211,7 +211,7 @@ def parsed(data: bytes) -> dict[str, object]:
         raise Untranslatable("The body is not a JSON object.") from None
 
 
-def body(data: bytes, dropped: Dropped) -> Fields:
+def opened(data: bytes, dropped: Dropped) -> Fields:
     """The body of a request.
 
     Raises:

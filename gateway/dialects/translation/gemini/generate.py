@@ -7,9 +7,9 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.dialects.codec import Reply
-from gateway.dialects.translation import fields
 from gateway.dialects.translation.canonical import Answer, Failure, Request
 from gateway.dialects.translation.features import Carries, Names
+from gateway.dialects.translation.fields import Fields, Treatment, parsed
 from gateway.dialects.translation.format import Asked, Caller, Written
 from gateway.dialects.translation.untranslatable import Dropped
 from gateway.domain.call import Matched
@@ -26,15 +26,15 @@ class GenerateContent:
 
     names: Names = requests.NAMES
     carries: Carries = writing.CARRIES
-    fields: Mapping[str, fields.Treatment] = {
+    fields: Mapping[str, Treatment] = {
         **requests.FIELDS,
         **{_BELOW + name: one for name, one in requests.CONFIG_FIELDS.items()},
     }
 
     def read_request(self, matched: Matched, body: bytes, dropped: Dropped) -> Asked:
         """See `requests.read`."""
-        spelled = requests.in_camel_case(fields.parsed(body))
-        found = fields.Fields(spelled, "", dropped)
+        spelled = requests.in_camel_case(parsed(body))
+        found = Fields(spelled, "", dropped)
         return Asked(requests.read(found, matched.model or "", stream=matched.stream))
 
     def write_request(self, request: Request, names: Names, dropped: Dropped) -> Written:

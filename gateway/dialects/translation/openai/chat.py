@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.dialects.codec import Reply
-from gateway.dialects.translation import fields
 from gateway.dialects.translation.canonical import Answer, Failure, Request
 from gateway.dialects.translation.features import Carries, Names
+from gateway.dialects.translation.fields import Treatment, opened
 from gateway.dialects.translation.format import Asked, Caller, Written
 from gateway.dialects.translation.untranslatable import Dropped
 from gateway.domain.call import Matched
@@ -22,11 +22,11 @@ class ChatCompletions:
 
     names: Names = chat_requests.NAMES
     carries: Carries = words.CARRIES
-    fields: Mapping[str, fields.Treatment] = chat_requests.FIELDS
+    fields: Mapping[str, Treatment] = chat_requests.FIELDS
 
     def read_request(self, matched: Matched, body: bytes, dropped: Dropped) -> Asked:
         """See `chat_requests.read`."""
-        request, include_usage = chat_requests.read(fields.body(body, dropped))
+        request, include_usage = chat_requests.read(opened(body, dropped))
         return Asked(request, include_usage)
 
     def write_request(self, request: Request, names: Names, dropped: Dropped) -> Written:

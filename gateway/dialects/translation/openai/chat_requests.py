@@ -109,6 +109,7 @@ _HARMLESS = {
     "modalities": (["text"],),
     "logit_bias": ({},),
     "top_logprobs": (0,),
+    "store": (False,),
 }
 """Values that ask for nothing."""
 

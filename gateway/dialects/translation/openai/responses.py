@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.dialects.codec import Reply
-from gateway.dialects.translation import fields
 from gateway.dialects.translation.canonical import Answer, Failure, Request
 from gateway.dialects.translation.features import Carries, Names
+from gateway.dialects.translation.fields import Treatment, opened
 from gateway.dialects.translation.format import Asked, Caller, Written
 from gateway.dialects.translation.untranslatable import Dropped
 from gateway.domain.call import Matched
@@ -29,11 +29,11 @@ class Responses:
 
     names: Names = responses_requests.NAMES
     carries: Carries = responses_writing.CARRIES
-    fields: Mapping[str, fields.Treatment] = responses_requests.FIELDS
+    fields: Mapping[str, Treatment] = responses_requests.FIELDS
 
     def read_request(self, matched: Matched, body: bytes, dropped: Dropped) -> Asked:
         """See `responses_requests.read`."""
-        request, echoed = responses_requests.read(fields.body(body, dropped))
+        request, echoed = responses_requests.read(opened(body, dropped))
         return Asked(request, echoed=echoed)
 
     def write_request(self, request: Request, names: Names, dropped: Dropped) -> Written:

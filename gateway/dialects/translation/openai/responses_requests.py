@@ -103,7 +103,11 @@ _ROLES = {
     "developer": Role.SYSTEM,
 }
 _WORDS = {"none": Choosing.NONE, "auto": Choosing.AUTO, "required": Choosing.ANY}
-_HARMLESS: dict[str, tuple[object, ...]] = {"background": (False,), "top_logprobs": (0,)}
+_HARMLESS: dict[str, tuple[object, ...]] = {
+    "background": (False,),
+    "store": (False,),
+    "top_logprobs": (0,),
+}
 """Values that ask for nothing."""
 
 
