@@ -2,6 +2,9 @@
 
 While a call is in flight, what is put meanwhile makes the next one, so that batches grow with the
 load. How a call that fails is dealt with is told in `gateway.store.admission`.
+
+Batches are numbered. One that was given up and sent again may still arrive much later, when others
+have run or its replica was declared dead: the store does nothing then.
 """
 
 import asyncio
@@ -23,6 +26,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from gateway.core.admission import messages
 from gateway.core.admission.messages import Event, Operation
 
 from .background import pause
@@ -84,6 +88,8 @@ class Batches:
         self._call = call
         self._party = party
         self._entries: list[Entry] = []
+        self._number = 0
+        self._was_known = False
         self._wanted = asyncio.Event()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder().decode
@@ -126,6 +132,7 @@ class Batches:
 
     async def _deliver_in_the_end(self, entries: list[Entry]) -> None:
         pause_s = _FIRST_PAUSE_S
+        self._number += 1
         while True:
             try:
                 reply = await self._attempt([entry[1] for entry in entries])
@@ -142,12 +149,17 @@ class Batches:
                 return
 
     async def _attempt(self, operations: list[Operation]) -> list[Any]:
-        reply = self._decode(await self._call(self._encode(operations)))  # type: ignore[arg-type] # redis-py does not say bytes
+        number = messages.batch(self._number)
+        reply = self._decode(await self._call(self._encode([number, *operations])))  # type: ignore[arg-type] # redis-py does not say bytes
         if len(reply) == 1:
-            preface: list[Operation] = [["hello"], *self._party.configuration()]
+            hello = messages.hello(again=self._was_known)
+            preface = [number, hello, *self._party.configuration()]
             reply = self._decode(await self._call(self._encode(preface + operations)))  # type: ignore[arg-type] # as above
+        if len(reply) == 2:  # it took us for dead: what we had sent until then is late
+            self._number = reply[1] + 1
         if not isinstance(reply, list) or len(reply) != 4:
             raise msgspec.DecodeError("the admission script gave an unknown reply")
+        self._was_known = True
         return reply
 
     def _finish(self, entries: list[Entry], reply: list[Any]) -> None:

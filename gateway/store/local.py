@@ -93,6 +93,8 @@ class LocalStore:
             raise ResponseError(f"local admission: {fault!r}") from fault
         if not answer.known:
             return self._encode([now_us])
+        if answer.late is not None:
+            return self._encode([now_us, answer.late])
         return self._encode([now_us, answer.events, answer.lanes, answer.snapshots])
 
     def now_us(self) -> int:

@@ -40,10 +40,12 @@ class Both:
         self.engine = Engine(LEASE_US)
         self.digest = str(self.client.script_load(_SCRIPT.source))
 
-    def call(self, replica: str, *operations: Operation) -> Answer:
-        """One call of a replica; the answer on which both agree."""
+    def call(self, replica: str, *operations: Operation, number: int = 0) -> Answer:
+        """One call of a replica, numbered if wanted; the answer on which both agree."""
         views: list[Operation] = [["inspect", scope, 1] for scope in self.scopes]
         batch = [operations[0], *views, *operations[1:]]
+        if number:
+            batch.insert(0, ["batch", number])
         packed = msgspec.msgpack.encode(batch)
         reply: Any = self.client.evalsha(
             self.digest, 1, self.root, replica, str(self.now_us), str(LEASE_US), packed
@@ -51,7 +53,8 @@ class Both:
         script = self._read(batch, msgspec.msgpack.decode(reply))
         model = self.engine.call(replica, batch, self.now_us)
         assert script.known == model.known, f"{operations}: known"
-        if not model.known:
+        assert script.late == model.late, f"{operations}: late"
+        if not model.known or model.late is not None:
             return model
         assert script.events == model.events, f"{operations}: events"
         assert script.lanes == model.lanes, f"{operations}: next times"
@@ -79,6 +82,8 @@ class Both:
     def _read(batch: Sequence[Operation], reply: list[Any]) -> Answer:
         if len(reply) == 1:
             return Answer(known=False)
+        if len(reply) == 2:
+            return Answer(known=True, late=reply[1])
         _, events, lanes, found = reply
         scopes = [op[1] for op in batch if op[0] == "inspect"]
         snapshots = [_snapshot(scope, view) for scope, view in zip(scopes, found, strict=True)]

@@ -104,15 +104,18 @@ class Admission(RuleBasedStateMachine):
         self.open: set[str] = set()  # has no verdict yet
         self.running: set[str] = set()
         self.told: Counter[tuple[str, str]] = Counter()
+        self.numbers: Counter[str] = Counter()
         self.seen: list[LaneSnapshot | BudgetSnapshot] = []
 
     def call(self, replica: str, *operations: Operation) -> None:
         """Make a call; now and then several operations travel in one."""
         batch = [*self.queued, *operations]
         self.queued = []
-        answer = self.both.call(replica, *batch)
+        self.numbers[replica] += 1
+        number = self.numbers[replica]
+        answer = self.both.call(replica, *batch, number=number)
         if not answer.known:
-            answer = self.both.call(replica, ["hello"], *batch)
+            answer = self.both.call(replica, ["hello", len(batch) % 2], *batch, number=number)
         self.seen = answer.snapshots
         self.note(answer.events)
         for other in _REPLICAS:
@@ -254,6 +257,20 @@ class Admission(RuleBasedStateMachine):
     @rule(replica=replicas, lane=lanes)
     def tick(self, replica: str, lane: str) -> None:
         self.call(replica, ["tick", lane])
+
+    @rule(ticket=tickets, replica=replicas, used=charges())
+    def come_late(self, ticket: list[Any], replica: str, used: list[int]) -> None:
+        """A batch that was given up arrives after the next one: nothing comes of it."""
+        if self.numbers[replica] < 2:
+            return
+        number = self.numbers[replica] - 1
+        batch: list[Operation] = [["settle", ticket[0], ticket[1], used], ["arrive", *ticket]]
+        answer = self.both.call(replica, *batch, number=number)
+        if answer.known:
+            assert answer.late is not None
+            assert answer.late > number
+            answer = self.both.call(replica, ["hello"], *batch, number=number)
+            assert answer.late is not None
 
     @rule(replica=replicas)
     def leave(self, replica: str) -> None:

@@ -11,7 +11,7 @@ from gateway.domain.admission import Admitted, Verdict
 
 from .replica import Job
 
-MISLEADING = {"flaky", "slow", "store_pause", "partition", "store_old", "store_empty"}
+MISLEADING = {"store_old", "store_empty"}
 """Faults after which the store may take an ended ticket for a new one."""
 
 
@@ -97,7 +97,7 @@ class Record:
         call.counted_us = now_us
         self._admitted[ticket] = None
         if any(kind in MISLEADING for _, kind in self.faults):
-            return  # a call that arrives late admits it again, until the next audit disowns it
+            return  # it is admitted again, until the next audit disowns it
         if call.settled_us is not None:
             self.find(f"{ticket} was admitted after it was settled")
         elif len(call.granted_s) > 1 + call.requeues and not call.expired:

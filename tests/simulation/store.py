@@ -137,6 +137,8 @@ class StoreServer:
         answer = self.engine.call(replica, operations, now_us)
         if not answer.known:
             return msgspec.msgpack.encode([now_us])
+        if answer.late is not None:
+            return msgspec.msgpack.encode([now_us, answer.late])
         reply = msgspec.msgpack.encode([now_us, answer.events, answer.lanes, answer.snapshots])
         self.calls += 1
         for part in (str(now_us).encode(), replica.encode(), packed, reply):

@@ -1,6 +1,8 @@
 """The queue of all replicas on a real store; the rules themselves are tested on the model."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,9 +16,10 @@ from gateway.domain.limits import Budget, Dimension, Headroom, ScopeKind
 from gateway.domain.outcome import Reason, Refusal
 from gateway.store.admission import AdmissionSettings, RedisAdmission
 from gateway.store.connection import ROOT, Client, connect
+from gateway.store.embedded import EmbeddedValkey
 from gateway.store.scripts import admission_script
 from gateway.wiring.clock import SystemClock
-from tests.fixtures.valkey import ValkeyProcess
+from tests.fixtures.valkey import ValkeyProcess, short_directory
 
 from .admitting import (
     LANE,
@@ -535,3 +538,27 @@ async def test_audits_begin_again_when_they_are_through(store: Client) -> None:
             return (await admission.inspect_lane(LANE)).in_flight == 0
 
         await until(gone, "the ghost to be disowned")
+
+
+async def test_pauses_blocks_and_places_survive_a_restart_of_the_store() -> None:
+    """With its append-only file; kill -9 loses nothing that the system had been given."""
+    with short_directory() as directory:
+        async with EmbeddedValkey(directory / "var") as store:
+            client = await connect(store.url)
+            async with replica(client, "r1", of=topology(itpm=10_000)) as admission:
+                admission.pause(LANE)
+                admission.block(LANE, ("otpm",), 500.0)
+                call = asyncio.ensure_future(admission.admit(request("t1", wait_s=4000.0)))
+                await waiting(admission, 1)
+                before, first = await admission.inspect_lane(LANE), store.pid
+                assert first is not None
+                os.kill(first, signal.SIGKILL)
+                await store_is(admission, up=False)
+                await store_is(admission, up=True)
+                after = await admission.inspect_lane(LANE)
+                assert (after.paused, after.waiting) == (1, [0, 1, 0])
+                assert after.blocked_until_us == before.blocked_until_us
+                assert store.pid != first
+                admission.resume(LANE)
+                assert isinstance(await call, Admitted)
+            await client.aclose()

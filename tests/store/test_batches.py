@@ -19,10 +19,14 @@ class Store:
 
     answers: list[Any] = field(default_factory=list)
     sent: list[list[Any]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def call(self, packed: bytes) -> object:
-        self.sent.append(msgspec.msgpack.decode(packed))
+        (name, number), *operations = msgspec.msgpack.decode(packed)
+        assert name == "batch"
+        self.numbers.append(number)
+        self.sent.append(operations)
         await self.gate.wait()
         answer = self.answers.pop(0) if self.answers else [1, [], [], []]
         if isinstance(answer, Exception):
@@ -105,7 +109,39 @@ async def test_a_store_that_does_not_know_us_hears_everything_first(store: Store
     batches = Batches(store.call, Listener())
     batches.put(["arrive"])
     await batches.flush()
-    assert store.sent[1] == [["hello"], ["configure", "lane:x", {}], ["arrive"]]
+    assert store.sent[1] == [["hello", 0], ["configure", "lane:x", {}], ["arrive"]]
+
+
+async def test_a_store_that_has_forgotten_us_hears_that_it_knew_us_once(store: Store) -> None:
+    store.answers = [[1], [1, [], [], []], [1]]
+    batches = Batches(store.call, Listener())
+    for _ in range(2):
+        batches.put(["arrive"])
+        await batches.flush()
+    assert [operations[0] for operations in store.sent] == [
+        ["arrive"],
+        ["hello", 0],
+        ["arrive"],
+        ["hello", 1],
+    ]
+
+
+async def test_a_batch_keeps_its_number_however_often_it_is_sent(store: Store) -> None:
+    store.answers = [OSError("gone"), [1], OSError("gone")]
+    batches = Batches(store.call, Listener())
+    for _ in range(2):
+        batches.put(["a"])
+        await batches.flush()
+    assert store.numbers == [1, 1, 1, 1, 2]
+
+
+async def test_who_was_taken_for_dead_goes_on_with_a_higher_number(store: Store) -> None:
+    store.answers = [[1, [], [], []], [1, 7]]
+    batches = Batches(store.call, Listener())
+    for _ in range(3):
+        batches.put(["a"])
+        await batches.flush()
+    assert store.numbers == [1, 2, 8, 9]
 
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), OSError("gone"), ReadOnlyError("no")])

@@ -27,6 +27,9 @@ STRANGERS_FADE = 5
 """In so many minutes, what is kept for strangers is halved if nothing more is heard of them."""
 STRANGERS_MOST = 0.25
 """Of a bucket may be kept for strangers at most."""
+FILLED_AGAIN = 0.1
+"""Of a bucket, after the store has lost what it knew: the provider's is hardly full then. Its next
+answer corrects that."""
 ARRIVAL_KEPT = 6
 """For this part of a minute, a provider's figure may be the one of a call's arrival."""
 
@@ -81,15 +84,15 @@ def refill(lane: LaneState, now_us: int) -> None:
     lane.at_us = now_us
 
 
-def reshape(lane: LaneState, change: Callable[[], None]) -> None:
-    """Change limits; what is used stays used. A new limit starts with a full bucket."""
+def reshape(lane: LaneState, change: Callable[[], None], filled: float = 1) -> None:
+    """Change limits; what is used stays used. A new limit starts with so much of a full bucket."""
     before = list(lane.capacity)
     change()
     shape(lane)
     for d in range(4):
         capacity, old = lane.capacity[d], before[d]
         if capacity != old and capacity >= 0:
-            level = lane.level[d] + capacity - old if old >= 0 else capacity - lane.held[d]
+            level = lane.level[d] + capacity - old if old >= 0 else capacity * filled - lane.held[d]
             lane.level[d] = min(capacity, level)
     if lane.capacity != before:
         lane.epoch += 1

@@ -64,6 +64,16 @@ def charge_list(charge: Charge) -> list[int]:
     ]
 
 
+def batch(number: int) -> Operation:
+    """First of a batch: which it is of those of this replica. Of an older one, nothing is done."""
+    return ["batch", number]
+
+
+def hello(*, again: bool) -> Operation:
+    """First of a replica that the store does not know; `again`: it did know it once."""
+    return ["hello", int(again)]
+
+
 def arrive(request: TicketRequest) -> Operation:
     """A ticket asks to be admitted."""
     return ["arrive", *_ticket_fields(request)]

@@ -6,7 +6,7 @@ What an operation means stands in its function here; what it looks like stands a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from . import budget as budgets
 from . import lane as lanes
@@ -44,6 +44,7 @@ class Answer:
 
     Attributes:
         known: False if the caller must say hello first; nothing was done then.
+        late: The number of a later batch of the caller that has run; nothing was done then.
         events: About the caller's tickets.
         lanes: Of each lane touched: name, microseconds until its pump could next serve somebody
             (-1: not by time alone), and the replica whose ticket that would be.
@@ -54,6 +55,7 @@ class Answer:
     events: list[Event] = field(default_factory=list)
     lanes: list[tuple[str, int, str]] = field(default_factory=list)
     snapshots: list[LaneSnapshot | BudgetSnapshot] = field(default_factory=list)
+    late: int | None = None
 
 
 class Engine:
@@ -69,7 +71,8 @@ class Engine:
         self._arrivals: list[Ticket] = []
         self._asked: list[Ticket] = []
         self._operations: dict[str, Callable[..., None]] = {
-            "hello": self._nothing,
+            "batch": self._nothing,
+            "hello": self._hello,
             "bye": self._nothing,
             "configure": self._configure,
             "arrive": self._arrive,
@@ -97,9 +100,15 @@ class Engine:
         books = self.books
         books.caller, books.now_us = replica, now_us
         books.events, books.touched, books.fresh = [], [], []
+        books.made, books.cautious = set(), False
         self._arrivals, self._asked = [], []
-        if replica not in books.replicas and operations[0][0] != "hello":
+        if replica not in books.replicas and not any(op[0] == "hello" for op in operations[:2]):
             return Answer(known=False)
+        if operations[0][0] == "batch":
+            number, last = cast("int", operations[0][1]), books.numbers.get(replica, 0)
+            if number < last:
+                return Answer(known=True, late=last)
+            books.numbers[replica] = number
         books.replicas.put(replica, now_us)
         self._reap_dead()
         for name, *arguments in operations:
@@ -135,6 +144,7 @@ class Engine:
             self._give_up(ticket)
         books.outboxes.pop(replica, None)
         books.replicas.drop(replica)
+        books.numbers[replica] = books.numbers.get(replica, 0) + 1  # what is on its way is late
 
     def _give_up(self, ticket: Ticket) -> None:
         """Nobody answers for it: what it held comes back, what it was charged stays spent."""
@@ -491,6 +501,10 @@ class Engine:
         if ticket is not None and ticket.replica == self.books.caller:
             self._give_up(ticket)
 
+    def _hello(self, again: int = 0) -> None:
+        """A replica that is not known; if it was once, lanes that are not known either begin low."""
+        self.books.cautious = again == 1
+
     def _tick(self, lane_name: str) -> None:
         self.books.touch_lane(lane_name)
 
@@ -520,8 +534,10 @@ class Engine:
             lane.minute_us, lane.max_depth = to["minute_us"], to["max_depth"]
             lane.ageing_us = to["ageing_us"]
 
-        lanes.reshape(lane, change)
-        self.books.touch_lane(name)
+        books = self.books
+        lost = books.cautious and name in books.made
+        lanes.reshape(lane, change, lanes.FILLED_AGAIN if lost else 1)
+        books.touch_lane(name)
 
     @staticmethod
     def _nothing(*_: Any) -> None:

@@ -34,6 +34,7 @@ def lane_of(books: Books, name: str) -> LaneState:
     lane = books.lanes.get(name)
     if lane is None:
         lane = books.lanes[name] = LaneState(name, books.now_us)
+        books.made.add(name)
         shape(lane)
     refill(lane, books.now_us)
     return lane

@@ -290,6 +290,8 @@ class Books:
     tickets: dict[str, Ticket] = field(default_factory=dict)
     places: dict[str, KeptPlace] = field(default_factory=dict)
     replicas: Ranking = field(default_factory=Ranking)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Of the last batch of each replica, dead ones included."""
     outboxes: dict[str, list[Event]] = field(default_factory=dict)
     active: dict[tuple[int, str], Ranking] = field(default_factory=dict)
     """Flows (agents) by (band, lane) that may be served, by tag."""
@@ -307,6 +309,10 @@ class Books:
     touched: list[str] = field(default_factory=list)
     fresh: list[Ticket] = field(default_factory=list)
     """Admitted in this call."""
+    made: set[str] = field(default_factory=set)
+    """Lanes of which nothing was known before this call."""
+    cautious: bool = False
+    """The caller was known here once, so the store has lost what it knew."""
 
     def tell(self, replica: str, event: Event) -> None:
         """Tell the replica that owns a ticket: in the reply, or by its outbox."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .desk import ITPM, Desk, S, charge, granted, refused
+from .desk import ITPM, NORMAL, Desk, S, charge, granted, refused
 
 
 @pytest.fixture
@@ -180,6 +180,75 @@ def test_nobody_disowns_another_replica_s_ticket(desk: Desk) -> None:
     desk.replica = "r2"
     desk.call(["hello"], ["disown", "a"])
     assert desk.see().in_flight == 1
+
+
+# --- batches that arrive late -------------------------------------------------------------------
+
+
+def arrival(ticket: str) -> list[object]:
+    return ["arrive", ticket, "lane", "ann", "", NORMAL, 1, charge(100), 600 * S, "", 0]
+
+
+def test_of_a_batch_that_arrives_after_a_later_one_nothing_is_done(desk: Desk) -> None:
+    desk.call(["batch", 7], arrival("a"))
+    desk.call(["batch", 8], ["settle", "a", "lane", charge(100)])
+    desk.call(["batch", 7], arrival("a"))
+    assert (desk.last.late, desk.last.events) == (8, [])
+    assert desk.see().in_flight == 0
+
+
+def test_the_same_batch_sent_again_is_answered_again(desk: Desk) -> None:
+    desk.call(["batch", 7], arrival("a"))
+    assert granted(desk.call(["batch", 7], arrival("a"))) == ["a"]
+    assert desk.see().in_flight == 1
+
+
+def test_what_a_replica_had_on_its_way_when_it_was_declared_dead_does_nothing(desk: Desk) -> None:
+    desk.call(["batch", 7], arrival("a"))
+    desk.replica = "r2"
+    desk.call(["hello"])
+    desk.now_us += 4 * S
+    desk.call(["tick", "lane"])
+    assert desk.see().in_flight == 0
+    desk.replica = "r1"
+    desk.call(["batch", 7], ["hello", 0], arrival("a"))
+    assert desk.last.late == 8
+    desk.call(["batch", 8], ["hello", 1], arrival("b"))  # unless it lives after all
+    assert desk.see().in_flight == 1
+
+
+# --- a store that has lost what it knew ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("again", "level"), [(0, 1000), (1, 100)])
+def test_after_a_loss_a_lane_begins_low_until_an_answer_says_how_it_stands(
+    again: int, level: float
+) -> None:
+    desk = Desk(replica="r0")
+    desk.replica = "r1"
+    settings = {
+        "limits": [-1, 1000, -1, -1],
+        "concurrency": -1,
+        "margin": 0,
+        "floors": [0, 0, 0],
+        "minute_us": 60 * S,
+        "max_depth": 10,
+        "ageing_us": 30 * S,
+    }
+    desk.call(["hello", again], ["configure", "lane:lane", settings])
+    assert desk.see().level[1] == level
+    desk.head("unknown", (2, 1000, 800, 1))
+    assert desk.see().level[1] == 800
+    desk.lane("new", itpm=1000)  # one that was made later has not lost anything
+    assert desk.see("new").level[1] == 1000
+
+
+def test_a_replica_that_was_only_silent_for_long_finds_its_lanes_as_they_were(desk: Desk) -> None:
+    before = desk.see().level
+    desk.call(["bye"])
+    desk.call(["hello", 1])
+    desk.lane(itpm=600)
+    assert desk.see().level == before
 
 
 def test_a_timeout_of_an_unknown_ticket_says_so(desk: Desk) -> None:

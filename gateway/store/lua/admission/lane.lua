@@ -1,6 +1,7 @@
 -- Lanes: token buckets on the provider's terms, and their correction by what the provider says.
 
 Lane.NB_FADE, Lane.NB_MOST = 5, 0.25 -- minutes; share of a bucket: what is left for strangers
+Lane.FILLED_AGAIN = 0.1 -- of a bucket, after the store has lost what it knew
 Lane.ARRIVAL_KEPT = 6 -- for this part of a minute a figure may be the one of a call's arrival
 
 -- Derive what follows from the limits: the limit in force, the bucket's size and its refill.
@@ -80,7 +81,9 @@ function Lane.reshape(L, change)
         if cap ~= old then
             changed = true
             if cap >= 0 then
-                local level = cap - s.hel[d]
+                -- A store that has lost what it knew begins low: the provider's is hardly full.
+                local filled = State.cautious and not L.known and cap * Lane.FILLED_AGAIN or cap
+                local level = filled - s.hel[d]
                 if old >= 0 then level = s.lev[d] + cap - old end
                 s.lev[d] = level < cap and level or cap
             end

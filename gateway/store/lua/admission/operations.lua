@@ -1,6 +1,7 @@
 -- The operations, and the run of one call: reap, operate, pump, report.
 --
---   hello                                         first of a replica that is new or was forgotten
+--   batch number                                  first of all: which batch of this replica it is
+--   hello again                                   first of a replica that is new or was forgotten
 --   bye                                           this replica ends: its tickets go at once
 --   configure scope settings stamp                scope: lane:NAME, agent:NAME, team:NAME; an
 --                                                 older stamp {revision, loaded} changes nothing
@@ -73,6 +74,8 @@ function Run.reap(replica)
     end
     redis.call('DEL', ROOT .. 'replica:' .. replica, ROOT .. 'out:' .. replica)
     State.remove('replicas', replica)
+    redis.call('INCR', ROOT .. 'batch:' .. replica) -- what is still on its way is late
+    redis.call('EXPIRE', ROOT .. 'batch:' .. replica, BATCH_LIFETIME)
 end
 
 -- The place that an earlier try of the same call had, if it is still kept.
@@ -356,9 +359,13 @@ function Operations.tick(op)
     State.touch_lane(op[2])
 end
 
-function Operations.hello() end
+function Operations.hello(op)
+    State.cautious = op[2] == 1
+end
 
-Operations.bye, Operations.resume = Operations.hello, Operations.pause
+function Operations.bye() end
+
+Operations.batch, Operations.resume = Operations.bye, Operations.pause
 
 local pumped, pumped_at = {}, {}
 
@@ -418,11 +425,20 @@ function Run.answer_asked()
 end
 
 local operations = cmsgpack.unpack(ARGV[4])
-if redis.call('ZADD', ROOT .. 'replicas', now, CALLER) == 1 and operations[1][1] ~= 'hello' then
-    State.remove('replicas', CALLER)
+local number = operations[1][1] == 'batch' and operations[1][2]
+local first = operations[number and 2 or 1]
+if not redis.call('ZSCORE', ROOT .. 'replicas', CALLER) and not (first and first[1] == 'hello') then
     return cmsgpack.pack({now})
 end
-expiring['replicas'] = true
+if number then
+    local key = ROOT .. 'batch:' .. CALLER
+    local last = tonumber(redis.call('SET', key, number, 'EX', BATCH_LIFETIME, 'GET') or 0)
+    if number < last then -- it was given up long ago, and arrives only now
+        redis.call('SET', key, last, 'EX', BATCH_LIFETIME)
+        return cmsgpack.pack({now, last})
+    end
+end
+State.add('replicas', now, CALLER)
 for _, replica in ipairs(
     redis.call('ZRANGEBYSCORE', ROOT .. 'replicas', '-inf', now - LEASE)
 ) do

@@ -11,11 +11,13 @@
 -- ARGV[3]  microseconds after which a silent replica is dead
 -- ARGV[4]  msgpack: list of operations, see operations.lua
 -- reply    msgpack: {now_us, events, lanes, snapshots}, or {now_us} when this replica is not
---          known to the store and must send `hello` and its configuration first
+--          known to the store and must send `hello` and its configuration first, or
+--          {now_us, number} when a later batch of this replica has run already
 --
 -- State, all under the root; every key expires:
 --   replicas             ZSET replica by last call
 --   lanes                ZSET lane by last configuration, so that all can be listed
+--   batch:R              STRING number of the last batch of a replica, living or dead
 --   replica:R            ZSET tickets of a replica, waiting or admitted, by name
 --   out:R                LIST events for a replica that were decided in another one's call
 --   lane:L               BLOB lane: limits, buckets, blocks, queue sums, ledger
@@ -34,6 +36,7 @@
 local ROOT, CALLER, LEASE = KEYS[1] .. ':', ARGV[1], tonumber(ARGV[3])
 local SECOND, DAY = 1000000, 86400000000
 local LIFETIME, LONG_LIFETIME, GONE_LIFETIME = 2 * 86400, 40 * 86400, 60
+local BATCH_LIFETIME = 3600
 local DIMENSIONS = {'rpm', 'itpm', 'otpm', 'tpm'}
 local EPSILON = 1e-6 -- of a token: absorbs rounding when a caller comes back exactly on time
 local FOREVER = 3600 * SECOND -- said when nobody can say how long
