@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from . import agents, audit, calls, lanes, queue, tokens, usage
+from . import agents, audit, calls, capacity, lanes, queue, tokens, usage
 from .auth import GUARDED, Guard
 from .parts import AdminParts
 from .problems import answer_problems, responses
@@ -16,6 +16,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
     tokens.router,
     usage.router,
+    capacity.router,
 )
 
 

@@ -3,9 +3,15 @@
 Apart from `parts`, so that building it does not import FastAPI.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from gateway.core.price_table import Price
+from gateway.domain.topology import Provider
 from gateway.ports import Accounts, Audit, Books, Clock, Directory, Explanations, Replays, Tokens
+
+PriceOf: TypeAlias = Callable[[Provider, str, float], tuple[Price, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +21,7 @@ class AdminParts:
     Attributes:
         token: The configured bearer token, which may do everything.
         version: Of the gateway, for the API's description.
+        price_of: (provider, model, epoch seconds) → its price, and whether it is known.
     """
 
     token: str = field(repr=False)
@@ -27,3 +34,4 @@ class AdminParts:
     tokens: Tokens
     replays: Replays
     accounts: Accounts
+    price_of: PriceOf

@@ -175,6 +175,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 tokens=StoredTokens(redis, clock),
                 replays=StoredReplays(redis),
                 accounts=accounts,
+                price_of=prices.price,
             )
 
         yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, admin(admin_parts)),))

@@ -11,6 +11,8 @@ from gateway.controlplane.parts import AdminParts
 from gateway.core.admission.inspect import snapshot_budget, snapshot_lane
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.core.cost_planning import flat_price
+from gateway.core.price_table import Price
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Explanation
@@ -54,6 +56,10 @@ class Desk:
     def call(self, *operations: list[object]) -> None:
         """Operations of one replica."""
         self.engine.call("r1", [["hello"], *operations], int(NOW_S * 1e6))
+
+    def price_of(self, provider: Provider, model: str, at_s: float) -> tuple[Price, bool]:
+        assert (provider.name, at_s) == ("claude", NOW_S)
+        return flat_price(3, 15) if model == "m" else flat_price(1, 1), True
 
     async def rows(self, query: UsageQuery) -> list[UsageRow]:
         self._speak()
@@ -194,6 +200,7 @@ async def client(
         tokens=tokens,
         replays=replays,
         accounts=desk,
+        price_of=desk.price_of,
     )
     transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
     async with httpx2.AsyncClient(
