@@ -18,7 +18,7 @@ import pytest
 from gateway.simulator import RunningSimulator, SimulatorSettings
 from tests.cli.gateway_command import gateway, running
 from tests.fixtures.gateway import KEY, OTHER_KEY
-from tests.fixtures.prometheus import Prometheus, Start
+from tests.fixtures.prometheus import Prometheus, Start, free_port
 from tests.fixtures.valkey import short_directory
 from tests.integration.speaking import Agent, Speech, agent
 from tests.integration.waiting import until
@@ -41,7 +41,7 @@ SPEECHES = [
 ]
 TURNS = 3
 CONFIG = """\
-listen: 127.0.0.1:0
+listen: {address}
 state: {{url: "{store_url}", dir: ./state}}
 logging: {{access_log: true, access_file: ./access.log}}
 server: {{workers: 2}}
@@ -181,24 +181,30 @@ async def test_prometheus_the_accounts_the_access_log_and_the_provider_agree(
     """To the token and to the micro-dollar, over two workers."""
     provider.state.configure(SimulatorSettings(limits={}))
     provider.state.reset()
-    with short_directory() as folder:
+    address = f"127.0.0.1:{free_port()}"
+    with short_directory() as folder, prometheus([address]) as server:
         file = folder / "gateway.yaml"
         file.write_text(
-            CONFIG.format(store_url=store_url, simulator=provider.url, alice=KEY, bob=OTHER_KEY)
+            CONFIG.format(
+                address=address,
+                store_url=store_url,
+                simulator=provider.url,
+                alice=KEY,
+                bob=OTHER_KEY,
+            )
         )
         with running("serve", "--config", str(file), folder=folder) as served:
-            with prometheus([served.url.removeprefix("http://")]) as server:
-                await fleet(served.url)
-                said = by_provider(provider)
-                finished = len(provider.state.ledger.log)
-                await until(
-                    lambda: server.value("sum(gateway_calls_total)") == finished,
-                    "Prometheus to scrape all calls",
-                )
-                scraped = by_prometheus(server)
-                workers = server.value("gateway_workers")
-                await until(lambda: by_usage(file)[0] == finished, "the accounts to hold all calls")
-                accounts = by_usage(file)[1]
+            await fleet(served.url)
+            said = by_provider(provider)
+            finished = len(provider.state.ledger.log)
+            await until(
+                lambda: server.value("sum(gateway_calls_total)") == finished,
+                "Prometheus to scrape all calls",
+            )
+            scraped = by_prometheus(server)
+            workers = server.value("gateway_workers")
+            await until(lambda: by_usage(file)[0] == finished, "the accounts to hold all calls")
+            accounts = by_usage(file)[1]
             outcome = served.stop()
         logged = by_access_log(folder / "access.log")
     assert outcome.code == 0, outcome.err
