@@ -82,12 +82,14 @@ def _serve(settings: "Settings", *, simulated: bool, as_json: bool) -> None:
     from gateway.wiring.logs import log_to_stderr
     from gateway.wiring.serving import CutShort
     from gateway.wiring.serving import serve as serve_until_told
+    from gateway.wiring.tracing import ExtraMissing, demand_otel
 
     from .whereabouts import leaving_address
 
     log_to_stderr(settings.logging.level)
     ready: list[str] = []
     try:
+        demand_otel(settings.tracing)
         make_private(settings.state.dir)
         _demand_store(settings)
         with leaving_address(settings.state.dir) as leave:
@@ -98,7 +100,7 @@ def _serve(settings: "Settings", *, simulated: bool, as_json: bool) -> None:
                 announce(url)
 
             serve_until_told(settings, when_ready)
-    except (StateDirError, EmbeddedValkeyError) as error:
+    except (ExtraMissing, StateDirError, EmbeddedValkeyError) as error:
         raise Failure(str(error)) from None
     except CutShort:
         say("gateway: stopped at once; calls that were still running were cut.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.domain.topology import QueueSettings, Topology
 
-from . import fleet, manual, prices, reliability, route_manual, routing
+from . import fleet, manual, prices, reliability, route_manual, routing, tracing
 from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
@@ -121,6 +121,7 @@ def _settings(
     server = _server(root.section(manual.SERVER))
     logging = _logging(root.section(manual.LOGGING), folder)
     explanations = _explanations(root.section(manual.EXPLANATIONS))
+    traced = tracing.tracing(root.section(tracing.TRACING))
     reliable = reliability.reliability(root)
     price_settings = prices.prices(root.listing(prices.PRICES), root.section(prices.UNPRICED))
     usage = prices.usage(root.section(prices.USAGE))
@@ -135,6 +136,7 @@ def _settings(
         server=server,
         logging=logging,
         explanations=explanations,
+        tracing=traced,
         reliability=reliable,
         prices=price_settings,
         usage=usage,

@@ -10,7 +10,7 @@ from gateway.domain.call import Dialect, Priority
 from gateway.domain.limits import Budget, BudgetMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 
-from . import kinds, reliability, route_manual, texts
+from . import kinds, reliability, route_manual, texts, tracing
 from .prices import PRICES, UNPRICED, USAGE
 from .schema import Leaf, Section, Series, SeriesTable, Table
 from .settings import (
@@ -393,5 +393,6 @@ FALLBACKS: Final = SeriesTable(
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
-     EXPLANATIONS, *reliability.SECTIONS, PRICES, UNPRICED, USAGE, route_manual.ROUTES, FALLBACKS),
+     EXPLANATIONS, tracing.TRACING, *reliability.SECTIONS, PRICES, UNPRICED, USAGE,
+     route_manual.ROUTES, FALLBACKS),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from gateway.domain.topology import Topology
 from .reading import Origin
 from .reliability import ReliabilitySettings
 from .texts import LOOPBACK_HOST, Listen
+from .tracing import TracingSettings
 
 
 class LogLevel(StrEnum):
@@ -167,6 +168,7 @@ class Settings:
     server: ServerSettings = ServerSettings()
     logging: LogSettings = LogSettings()
     explanations: ExplanationSettings = ExplanationSettings()
+    tracing: TracingSettings = TracingSettings()  # noqa: RUF009 - frozen
     reliability: ReliabilitySettings = ReliabilitySettings()  # noqa: RUF009 - frozen
     prices: PriceSettings = PriceSettings()
     usage: UsageSettings = UsageSettings()

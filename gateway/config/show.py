@@ -9,7 +9,7 @@ from gateway.domain.limits import Budget
 from gateway.domain.routes import Route
 from gateway.domain.topology import Agent, Lane, Provider
 
-from . import prices
+from . import prices, tracing
 from .reading import Origin, Plain
 from .reliability import ReliabilitySettings
 from .settings import Settings
@@ -73,6 +73,7 @@ def _plain(settings: Settings) -> dict[str, Plain]:
             "keep": settings.explanations.keep_s,
             "per_second": settings.explanations.per_second,
         },
+        "tracing": tracing.shown(settings.tracing),
         **_reliability(settings.reliability),
         **prices.shown(settings.prices),
         "usage": {"keep": settings.usage.keep_s, "max_rows": settings.usage.max_rows},

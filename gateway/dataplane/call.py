@@ -9,7 +9,7 @@ from gateway.dialects.codec import Codec
 from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
 from gateway.domain.explanation import Attempt
-from gateway.domain.facts import CallRecord, Routed
+from gateway.domain.facts import CallRecord, Routed, Trace
 from gateway.domain.outcome import Fault, Reason, Refusal
 from gateway.domain.topology import Agent
 from gateway.domain.usage import Usage
@@ -55,6 +55,7 @@ class Call:
     responder: Responder
     clock: Clock
     accepted_at: float
+    trace: Trace | None = None
     codec: Codec | None = None
     matched: Matched = Matched(Endpoint.PASSTHROUGH)  # noqa: RUF009 - frozen
     path: str = ""
@@ -223,6 +224,7 @@ class Call:
             answered_model=self.answered_model,
             session=session_of(self.request.fields, self.facts),
             routed=self._routed(),
+            trace=self.trace,
         )
 
     def _routed(self) -> Routed | None:

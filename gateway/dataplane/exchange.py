@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gateway.core import charging
 from gateway.core.retrying import Ended, Step
+from gateway.core.tracing import attempt_span, traceparent
 from gateway.dialects.codec import Tap
 from gateway.domain.call import CallFacts
 from gateway.domain.facts import HeadroomSeen
@@ -22,7 +23,7 @@ from gateway.ports import UpstreamRequest, UpstreamResponse
 from .call import Call, Plan
 from .failing import refuse
 from .growth import Growth
-from .headers import downstream_headers, in_plain, value_of
+from .headers import downstream_headers, in_plain, in_trace, value_of
 from .keepalive import KeepAlive
 from .masking import masked
 from .parts import Parts
@@ -246,6 +247,9 @@ async def dispatch(
         UpstreamFailure: No answer came; nothing is charged if nothing was sent.
     """
     call.next_attempt()
+    if call.trace is not None:
+        span_id = attempt_span(call.trace, call.attempts)
+        request = in_trace(request, traceparent(call.trace, span_id))
     call.sent_at = parts.clock.monotonic()
     reservation.sent()
     try:

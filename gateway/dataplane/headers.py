@@ -74,6 +74,12 @@ def in_plain(request: UpstreamRequest) -> UpstreamRequest:
     return replace(request, headers=[*kept, (b"accept-encoding", b"identity")])
 
 
+def in_trace(request: UpstreamRequest, traceparent: bytes) -> UpstreamRequest:
+    """The request, as a part of our trace instead of the caller's span (W3C Trace Context)."""
+    kept = [field for field in request.headers if field[0] != b"traceparent"]
+    return replace(request, headers=[*kept, (b"traceparent", traceparent)])
+
+
 def credential(dialect: Dialect, api_key: str) -> tuple[bytes, bytes]:
     """The field in which a provider of this dialect wants its key."""
     match dialect:

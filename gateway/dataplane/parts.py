@@ -10,6 +10,7 @@ from gateway.core.retrying import Chance
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.routing.score import Score
 from gateway.domain.call import CallFacts
+from gateway.domain.facts import Trace
 from gateway.domain.signals import Signals
 from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
@@ -22,6 +23,8 @@ Pricer: TypeAlias = Callable[[Provider, Sequence[str], Usage, float], Cost]
 
 Scorer: TypeAlias = Callable[[Signals, CallFacts], Score]
 """How simple a call looks."""
+Tracer: TypeAlias = Callable[[Mapping[bytes, bytes]], Trace]
+"""Header fields of a request → its place in a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Parts:
     upstream: Upstream
     observer: Observer
     headroom: HeadroomObserver
+    tracer: Tracer | None
+    """Gives a call its place in a trace; `None`: calls are not traced."""
     clock: Clock
     price: Pricer
     book: EstimateBook

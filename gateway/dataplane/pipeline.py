@@ -54,12 +54,14 @@ class Pipeline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         parts = self._parts
+        request = arrival(scope)
         call = Call(
             request_id=next(parts.request_ids),
-            request=arrival(scope),
+            request=request,
             responder=Responder(send),
             clock=parts.clock,
             accepted_at=parts.clock.monotonic(),
+            trace=None if parts.tracer is None else parts.tracer(request.fields),
         )
         self.in_flight += 1
         try:

@@ -21,7 +21,7 @@ from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
-from gateway.ports import Observer
+from gateway.ports import Clock, Observer
 from gateway.store.admission import RedisAdmission
 from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
@@ -44,6 +44,7 @@ from .ids import replica_id, request_ids
 from .logs import log_to_stderr
 from .pages import pages
 from .prices import Prices, load, published
+from .tracing import tracer, traces
 
 log = logging.getLogger("gateway")
 
@@ -127,10 +128,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         )
         stack.push_async_callback(accounts.stop)
         observers: list[Observer] = [metrics, explanations, accounts]
-        if settings.logging.access_log:
-            access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
-            stack.callback(access_log.flush)
-            observers.append(access_log)
+        observers += _writers(stack, settings, replica, clock, metrics)
         prices = Prices(
             PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
         )
@@ -142,6 +140,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 upstream=upstream,
                 observer=Observers(*observers),
                 headroom=metrics,
+                tracer=tracer(settings.tracing),
                 clock=clock,
                 price=prices,
                 book=EstimateBook(),
@@ -179,6 +178,20 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             )
 
         yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, admin(admin_parts)),))
+
+
+def _writers(
+    stack: AsyncExitStack, settings: Settings, replica: str, clock: Clock, metrics: Metrics
+) -> Iterator[Observer]:
+    """Those that write each call down somewhere, as far as they are wanted."""
+    if settings.logging.access_log:
+        access_log = AccessLog(stack.enter_context(_access_stream(settings)), clock)
+        stack.callback(access_log.flush)
+        yield access_log
+    if settings.tracing.endpoint is not None:
+        spans = traces(settings.tracing, replica, clock, metrics.traces_dropped)
+        stack.push_async_callback(spans.stop)
+        yield spans
 
 
 async def _refreshing(metrics: Metrics) -> None:

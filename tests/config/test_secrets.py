@@ -79,6 +79,7 @@ def test_every_credential_of_the_schema_is_marked_and_has_no_example() -> None:
         "admin.token",
         "providers.PROVIDER.api_key",
         "agents.AGENT.key",
+        "tracing.headers",
     }
     schema = json.dumps(configuration_schema())
     assert '"examples"' not in schema
