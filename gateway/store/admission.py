@@ -45,6 +45,7 @@ from gateway.ports import Clock, Told
 
 from .batches import FIRST, LAST, Batches, Reply
 from .connection import Client
+from .line import ScriptLine
 from .outbox import listen
 from .scripts import admission_script
 from .waiting import Waiting
@@ -110,8 +111,8 @@ class RedisAdmission:
         self._clock = clock
         self._settings = settings
         self._took = took
-        self._script = admission_script()
-        self._lease_us = messages.micros(settings.lease_s)
+        self._line = ScriptLine(redis, admission_script(), root)
+        self._who = (replica, "", str(messages.micros(settings.lease_s)))
         self._batches = Batches(self._call, self)
         self._waiting: dict[str, Waiting] = {}
         self._waiting_in: Counter[str] = Counter()
@@ -179,6 +180,7 @@ class RedisAdmission:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
         self._tasks.clear()
+        await self._line.close()
 
     async def configure(self, topology: Topology) -> None:
         """Put the limits of a topology in force, for everything that waits as well.
@@ -494,9 +496,7 @@ class RedisAdmission:
 
     async def _call(self, packed: bytes) -> object:
         began_s = self._clock.monotonic()
-        reply = await self._script.call(
-            self._redis, (self._root,), (self._replica, "", self._lease_us, packed)
-        )
+        reply = await self._line.call(*self._who, packed)
         if self._took is not None:
             self._took(self._clock.monotonic() - began_s)
         return reply

@@ -2,8 +2,9 @@
 
     python -m tests.bench.admission_cpu
 
-Both are given beside a bare EVALSHA of a script that does nothing, measured in the same run, since
-absolute figures depend on the machine.
+Both are given beside a bare call of a script that does nothing, measured in the same run, since
+absolute figures depend on the machine: once as redis-py's client makes it, and once on the line that
+admission uses. The last rows are the time that an admission adds to a call on an idle lane.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from gateway.domain.limits import Budget, LaneLimits
 from gateway.domain.topology import Agent, Lane, Team, Topology
 from gateway.store.admission import RedisAdmission
 from gateway.store.connection import ROOT, Client, connect
+from gateway.store.line import ScriptLine
 from gateway.store.scripts import Script
 from gateway.wiring.clock import SystemClock
 from tests.fixtures.valkey import on_socket, running, short_directory
@@ -66,6 +68,43 @@ async def bare(client: Client, rounds: int) -> Cost:
     return await measure(client, rounds, work)
 
 
+async def bare_line(client: Client, rounds: int) -> tuple[Cost, list[float]]:
+    """The same on a line of its own, and how long each call took."""
+    line = ScriptLine(client, Script("return ARGV[1]"), ROOT)
+    await line.call(b"x" * 200)
+    times: list[float] = []
+
+    async def work() -> None:
+        for _ in range(rounds):
+            began_s = time.perf_counter()
+            await line.call(b"x" * 200)
+            times.append(time.perf_counter() - began_s)
+
+    cost = await measure(client, rounds, work)
+    await line.close()
+    return cost, times
+
+
+async def waits(admission: RedisAdmission, calls: int) -> list[float]:
+    """How long each of some calls waits for a lane that is idle."""
+    times: list[float] = []
+    for number in range(calls):
+        request = TicketRequest(
+            f"idle-{number}", "lane", "agent-0", "team", Priority.NORMAL, 1.0, _CHARGE, 30.0
+        )
+        began_s = time.perf_counter()
+        await admission.admit(request)
+        times.append(time.perf_counter() - began_s)
+        admission.settle(Settlement(request.ticket, "lane", _USED))
+        await admission.inspect_lane("lane")  # it has been settled
+    return times
+
+
+def _quantiles(times: list[float]) -> tuple[float, float]:
+    ranked = sorted(times)
+    return 1e6 * ranked[len(ranked) // 2], 1e6 * ranked[int(len(ranked) * 0.99)]
+
+
 async def admissions(client: Client, admission: RedisAdmission, batch: int, calls: int) -> Cost:
     """Calls that find room, `batch` of them in each turn of the event loop."""
     rounds = calls // batch
@@ -100,9 +139,14 @@ async def run(url: str, calls: int) -> None:
     """Measure and print."""
     client = await connect(url)
     floor = await bare(client, calls)
+    line, bare_times = await bare_line(client, calls)
     print(f"{'':24}{'gateway µs':>12}{'server µs':>12}{'wall µs':>12}{'ratio':>8}")
     print(
         f"{'bare EVALSHA':24}{floor.gateway_us:12.1f}{floor.server_us:12.1f}{floor.wall_us:12.1f}"
+    )
+    print(
+        f"{'bare call, own line':24}{line.gateway_us:12.1f}{line.server_us:12.1f}"
+        f"{line.wall_us:12.1f}{line.gateway_us / floor.gateway_us:8.2f}"
     )
     admission = RedisAdmission(client, ROOT, "bench", SystemClock())
     await admission.start()
@@ -113,6 +157,12 @@ async def run(url: str, calls: int) -> None:
             f"{f'call, {batch} in a turn':24}{cost.gateway_us:12.1f}{cost.server_us:12.1f}"
             f"{cost.wall_us:12.1f}{cost.gateway_us / floor.gateway_us:8.2f}"
         )
+    added = _quantiles(await waits(admission, min(calls, 2000)))
+    trip = _quantiles(bare_times)
+    print(f"{'':24}{'p50 µs':>12}{'p99 µs':>12}")
+    print(f"{'a bare round trip':24}{trip[0]:12.0f}{trip[1]:12.0f}")
+    print(f"{'admitted, idle lane':24}{added[0]:12.0f}{added[1]:12.0f}")
+    print(f"{'ratio':24}{added[0] / trip[0]:12.1f}{added[1] / trip[1]:12.1f}")
     await admission.stop()
     await client.aclose()
 
