@@ -176,7 +176,11 @@ def _admin(given: Given, listen: Listen) -> AdminSettings:
 
 
 def _state(given: Given, folder: Path) -> StateSettings:
-    return StateSettings(given.get(manual.STATE_URL), folder / given.get(manual.STATE_DIR))
+    return StateSettings(
+        url=given.get(manual.STATE_URL),
+        dir=folder / given.get(manual.STATE_DIR),
+        on_store_loss=given.get(manual.ON_STORE_LOSS),
+    )
 
 
 def _queue(given: Given) -> QueueSettings:

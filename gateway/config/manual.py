@@ -18,6 +18,7 @@ from .settings import (
     ExplanationSettings,
     LogLevel,
     LogSettings,
+    OnStoreLoss,
     ServerSettings,
     StateSettings,
 )
@@ -49,7 +50,16 @@ STATE_DIR: Final = Leaf(
     "Files of the embedded store and generated secrets. Relative to the folder of the file.",
     str(StateSettings().dir), "`var`",
 )  # fmt: skip
-STATE: Final = Section("state", "Where state is kept.", (STATE_URL, STATE_DIR))
+ON_STORE_LOSS: Final = Leaf(
+    "on_store_loss", kinds.choice(OnStoreLoss),
+    "While the store does not answer: local (each replica admits its share of every limit) or "
+    "refuse (503 `store_lost`).",
+    StateSettings().on_store_loss, "`local`",
+)  # fmt: skip
+STATE: Final = Section(
+    "state", "Where state is kept, and what to do without it.",
+    (STATE_URL, STATE_DIR, ON_STORE_LOSS),
+)  # fmt: skip
 
 # admin
 ADMIN_TOKEN: Final = Leaf(

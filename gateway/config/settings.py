@@ -25,17 +25,28 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class OnStoreLoss(StrEnum):
+    """What becomes of calls while the store does not answer."""
+
+    LOCAL = "local"
+    """Each replica admits its share of every limit."""
+    REFUSE = "refuse"
+    """They are answered 503 `store_lost`."""
+
+
 @dataclass(frozen=True, slots=True)
 class StateSettings:
-    """Where state is kept.
+    """Where state is kept, and what to do without it.
 
     Attributes:
         url: A Redis or Valkey server; `None` starts the embedded Valkey. May hold a password.
         dir: The embedded store's files and generated secrets.
+        on_store_loss: What becomes of calls while the store does not answer.
     """
 
     url: str | None = field(default=None, repr=False)
     dir: Path = Path("var")
+    on_store_loss: OnStoreLoss = OnStoreLoss.LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,11 @@ def _plain(settings: Settings) -> dict[str, Plain]:
     return {
         "listen": str(settings.listen),
         "minute": settings.minute_s,
-        "state": {"url": _masked_url(settings.state.url), "dir": str(settings.state.dir)},
+        "state": {
+            "url": _masked_url(settings.state.url),
+            "dir": str(settings.state.dir),
+            "on_store_loss": settings.state.on_store_loss.value,
+        },
         "admin": {
             "token": _masked(settings.admin_token),
             "enabled": settings.admin.enabled,

@@ -22,7 +22,6 @@ from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
 from gateway.ports import Clock, Observer
-from gateway.store.admission import RedisAdmission
 from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
 from gateway.store.connection import ROOT, connect
@@ -39,6 +38,7 @@ from gateway.upstream.transport import HttpUpstream
 
 from . import memory
 from .admin import PREFIX, StoredBooks, admin, token_of
+from .admitting import admitting
 from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
@@ -103,10 +103,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         metrics = Metrics(clock, plan.multiprocess_dir, __version__)
         stack.callback(metrics.refresh)
         stack.enter_context(watched_loop(metrics.loop_lagged))
-        admission = RedisAdmission(redis, ROOT, replica, clock, took=metrics.store_took)
-        await admission.start()
-        stack.push_async_callback(admission.stop)
-        await admission.configure(settings.topology)
+        chance = SystemRandom().random
+        gate = await stack.enter_async_context(
+            admitting(settings, redis, replica, clock, metrics, chance)
+        )
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
         explanations = StoredExplanations(
@@ -136,7 +136,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         pipeline = Pipeline(
             Parts(
                 directory=directory,
-                admission=admission,
+                admission=gate.port,
                 upstream=upstream,
                 observer=Observers(*observers),
                 headroom=metrics,
@@ -145,22 +145,20 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 price=prices,
                 book=EstimateBook(),
                 request_ids=request_ids(replica),
-                chance=SystemRandom().random,
+                chance=chance,
                 ledger=RouteLedger(),
                 settings=data_plane_settings(settings),
             )
         )
-        metrics.watch(lambda: pipeline.in_flight, lambda: admission.store_up)
+        queue = gate.queue
+        metrics.watch(lambda: pipeline.in_flight, lambda: queue.store_up, lambda: gate.alone)
         if plan.multiprocess_dir is not None:
             await stack.enter_async_context(running("gauges", _refreshing(metrics)))
 
-        async def can_admit() -> str | None:
-            return None if admission.store_up else "the store does not answer"
-
         if plan.own_process:
             memory.settle()
-        books = StoredBooks(redis, admission, clock)
-        stored = StoredFigures(books, lambda: directory.topology, clock, lambda: admission.store_up)
+        books = StoredBooks(redis, queue, clock)
+        stored = StoredFigures(books, lambda: directory.topology, clock, lambda: queue.store_up)
 
         def admin_parts() -> AdminParts:
             return AdminParts(
@@ -177,7 +175,9 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 price_of=prices.price,
             )
 
-        yield House(pipeline, pages(metrics, stored, can_admit), ((PREFIX, admin(admin_parts)),))
+        yield House(
+            pipeline, pages(metrics, stored, gate.readiness), ((PREFIX, admin(admin_parts)),)
+        )
 
 
 def _writers(

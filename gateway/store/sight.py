@@ -1,0 +1,140 @@
+"""What was last seen of the store: limits, use, replicas, and whether it is still the same.
+
+A look goes with the batches of the queue, at most some scopes at a time: those used here since the
+last look, then the others in turn. Nothing is decided by it while the store answers.
+
+Failure policy: a look that fails is left out; what was seen before stays.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.exceptions import RedisClusterException, RedisError
+
+from gateway.core.admission.messages import Operation
+
+from .admission import RedisAdmission
+from .background import pause
+from .connection import Client
+from .own_use import OwnUse
+
+_log = logging.getLogger(__name__)
+
+_ERA_S = 40 * 86_400
+_COUNTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How often, and how much.
+
+    Attributes:
+        every_s: Pause between two looks.
+        scopes: How many lanes and budgets are looked at together.
+        patience_s: A look that takes longer is given up.
+    """
+
+    every_s: float = 0.5
+    scopes: int = 48
+    patience_s: float = 2.0
+
+
+class Sight:
+    """The eyes of one replica.
+
+    Args:
+        queue: Whose configuration says what there is, and through which it is looked at.
+        redis: For what the queue does not tell.
+        root: Root of all key names.
+        replica: Our name.
+        looking: How often.
+
+    Attributes:
+        seen: Snapshots by scope, as they came.
+        looks: How many there were.
+        emptied: The store's data are others than at the look before; whoever acts on it resets it.
+    """
+
+    def __init__(
+        self,
+        queue: RedisAdmission,
+        redis: Client,
+        root: str,
+        replica: str,
+        looking: Looking = Looking(),
+    ) -> None:
+        self._queue = queue
+        self._redis = redis
+        self._root = root
+        self._replica = replica
+        self._looking = looking
+        self._era: bytes | None = None
+        self._at = 0
+        self._counts: deque[int] = deque([1], maxlen=_COUNTS)
+        self.use = OwnUse(60.0)
+        self.seen: dict[str, Any] = {}
+        self.looks = 0
+        self.emptied = False
+
+    @property
+    def replicas(self) -> int:
+        """How many there are: the most of the last looks, since one that is gone may be cut off."""
+        return max(1, *self._counts)
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            await pause(self._looking.every_s)
+            if self._queue.silent_s > self._looking.every_s:
+                continue
+            try:
+                async with asyncio.timeout(self._looking.patience_s):
+                    await self.look()
+            except (RedisError, RedisClusterException, OSError) as error:
+                _log.debug("a look at the store failed: %s", error)
+
+    async def look(self) -> None:
+        """Look once.
+
+        Raises:
+            RedisError: The store does not answer.
+        """
+        scopes = list(self._next_scopes())
+        found = await self._queue.look(scopes)
+        self.seen.update(zip(scopes, found, strict=True))
+        self._counts.append(await self._redis.zcard(f"{self._root}:replicas"))
+        era = await self._present_era()
+        if era != self._era:
+            self.emptied = self.emptied or self._era is not None
+            self._era = era
+        self.looks += 1
+
+    async def _present_era(self) -> bytes:
+        """Who named the store's data first, and when: others than before are other data."""
+        key, name = f"{self._root}:era", f"{self._replica}-{self.looks}".encode()
+        await self._redis.set(key, name, nx=True, ex=_ERA_S)
+        found = await self._redis.get(key)
+        return name if found is None else cast("bytes", found)
+
+    def _next_scopes(self) -> Iterator[str]:
+        configured = self._queue.configured
+        limited = [scope for scope, operation in configured.items() if _has_limits(operation)]
+        used = {scope for whose in self.use.touched for scope in whose.scopes}
+        self.use.touched.clear()
+        chosen = dict.fromkeys(scope for scope in limited if scope in used)
+        turns = min(len(limited), max(0, self._looking.scopes - len(chosen)))
+        for _ in range(turns):
+            self._at = (self._at + 1) % len(limited)
+            chosen[limited[self._at]] = None
+        yield from chosen
+
+
+def _has_limits(operation: Operation) -> bool:
+    """Lanes learn theirs; a budget without any needs no look."""
+    if str(operation[1]).startswith("lane:"):
+        return True
+    return any(limit >= 0 for limit in cast("dict[str, list[int]]", operation[2])["limits"])
