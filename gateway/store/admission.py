@@ -247,6 +247,10 @@ class RedisAdmission:
             if waiting.answer(LET_GO):
                 self._batches.put(messages.cancel(waiting.request.ticket), LAST)
 
+    def waits(self, ticket: str) -> bool:
+        """Whether a call waits here, or for its verdict."""
+        return ticket in self._waiting
+
     def stand_in_for(self, other: "RedisAdmission", running: Iterable[str]) -> None:
         """Know the configuration of another queue, and own its admitted tickets."""
         self._configured = dict(other._configured)

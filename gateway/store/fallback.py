@@ -99,6 +99,7 @@ class FallbackAdmission:
         self._sight = Sight(queue, redis, root, replica, settings.looking)
         self._debts = Debts(queue, replica, self._spawn)
         self._running: dict[str, Held] = {}
+        self._amended: dict[str, Charge] = {}
         self._local: RedisAdmission | None = None
         self._local_store: LocalStore | None = None
         self._lost_at_s = 0.0
@@ -172,7 +173,11 @@ class FallbackAdmission:
         while True:
             local = self._local
             side = self._queue if local is None else local
-            verdict = await (side.requeue if again else side.admit)(asked, told)
+            try:
+                verdict = await (side.requeue if again else side.admit)(asked, told)
+            finally:
+                if self._amended and (charge := self._amended.pop(request.ticket, None)):
+                    request = replace(request, charge=charge)
             if verdict is not LET_GO:
                 break
             left_s = request.max_wait_s - (self._clock.monotonic() - since_s)
@@ -191,6 +196,13 @@ class FallbackAdmission:
             return
         held = self._running.get(ticket)
         self._queue.head(ticket if held is None else held.name or "", lane, seen)
+
+    def amend(self, ticket: str, charge: Charge) -> None:
+        """A ticket that waits here will take this much instead; any other is left as it is."""
+        for side in (self._queue, self._local):
+            if side is not None and side.waits(ticket):
+                self._amended[ticket] = charge
+                side.amend(ticket, charge)
 
     def extend(self, ticket: str, lane: str, output_tokens: int) -> None:
         """A running answer outgrew its reservation: hold this many output tokens in all."""

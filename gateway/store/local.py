@@ -58,6 +58,7 @@ class LocalStore:
             "head": self._head,
             "arrive": self._fit,
             "requeue": self._fit,
+            "amend": self._fit_amended,
         }
 
     # --- redis-py's names ---------------------------------------------------------------------
@@ -167,14 +168,26 @@ class LocalStore:
 
     def _fit(self, operation: Operation) -> Operation:
         """A call that only the whole limit has room for asks for a whole share."""
-        charge = list(cast("list[int]", operation[7]))
-        books = self.engine.books
-        self._fit_lane(books, str(operation[2]), charge)
-        for scope in (f"agent:{operation[3]}", f"team:{operation[4]}"):
+        _, _, lane, agent, team, _, _, charge = operation[:8]
+        fitted = self._fitted(str(lane), str(agent), str(team), cast("list[int]", charge))
+        return [*operation[:7], fitted, *operation[8:]]
+
+    def _fit_amended(self, operation: Operation) -> Operation:
+        name, id_, lane, charge = operation
+        ticket = self.engine.books.tickets.get(str(id_))
+        if ticket is None:
+            return operation
+        fitted = self._fitted(str(lane), ticket.agent, ticket.team, cast("list[int]", charge))
+        return [name, id_, lane, fitted]
+
+    def _fitted(self, lane: str, agent: str, team: str, whole: list[int]) -> list[int]:
+        charge, books = list(whole), self.engine.books
+        self._fit_lane(books, lane, charge)
+        for scope in (f"agent:{agent}", f"team:{team}"):
             budget = books.budgets.get(scope)
             if budget is not None and not budget.soft:
                 _fit_tokens(charge, budget.limits[1], self._replicas)
-        return [*operation[:7], charge, *operation[8:]]
+        return charge
 
     def _fit_lane(self, books: Books, name: str, charge: list[int]) -> None:
         if name not in books.lanes:

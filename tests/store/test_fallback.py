@@ -20,7 +20,7 @@ from gateway.store.sight import Looking
 from gateway.wiring.clock import SystemClock
 from tests.fixtures.valkey import ValkeyProcess
 
-from .admitting import LANE, admitted, ended, request, topology, until
+from .admitting import LANE, admitted, charge, ended, request, topology, until
 
 FAST = FallbackSettings(
     silence_s=0.15,
@@ -215,6 +215,24 @@ async def test_waiting_calls_move_over_and_back_in_their_order(
             return (lane.in_flight, lane.held, sum(lane.waiting)) == (0, [0] * 4, 0)
 
         await until(empty, "nothing to be left")
+
+
+async def test_a_waiting_call_that_shrinks_does_so_wherever_it_waits(
+    own_valkey: ValkeyProcess,
+) -> None:
+    async with fallback(own_valkey.url, "r1", topology(concurrency=1)) as one:
+        await one.knows(1)
+        await one.admission.admit(request("a"))
+        waits = asyncio.ensure_future(one.admission.admit(request("b", tokens=500)))
+        await eventually(lambda: one.queue.waits("b"), "b to wait")
+        one.admission.amend("b", charge(300))
+        own_valkey.pause()
+        await one.is_alone()
+        one.admission.amend("b", charge(200))
+        one.admission.settle(ended("a"))
+        assert isinstance(await waits, Admitted)
+        assert one.admission._running["b"].request.charge == charge(200)
+        own_valkey.resume()
 
 
 async def test_a_block_met_without_the_store_is_told_to_it(own_valkey: ValkeyProcess) -> None:
