@@ -64,6 +64,9 @@ class Line(msgspec.Struct, omit_defaults=True):
     route_reason: str = ""
     route_detail: str = ""
     saved_microusd: int = 0
+    session: str = ""
+    tags: tuple[str, ...] = ()
+    trace_id: str = ""
 
 
 class AccessLog:
@@ -158,4 +161,9 @@ def line(record: CallRecord, time: str) -> Line:
         found.route_mode, found.route_choice = routed.mode, routed.decision
         found.route_reason, found.route_detail = routed.reason, routed.detail
         found.saved_microusd = routed.saved_microusd
+    if record.session is not None:
+        found.session = record.session.id
+    if record.trace is not None:
+        found.trace_id = record.trace.trace_id
+    found.tags = record.tags
     return found

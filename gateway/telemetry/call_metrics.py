@@ -1,16 +1,21 @@
-"""What one finished call adds to the metrics."""
+"""What one finished call adds to the metrics.
+
+The cells of a spender and of a lane are found once and kept, so a call costs a few look-ups and
+some thirty additions.
+"""
 
 from prometheus_client import CollectorRegistry
 
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Attempt
 from gateway.domain.facts import CallRecord, Routed
+from gateway.domain.usage import Usage
 
 from . import declared
 from .declared import Metric
 from .labels import Names
 from .session_metrics import SessionMetrics
-from .tallies import Spread, Tally
+from .tallies import Bins, Cell, Spread, Tally
 
 _MICRO = 1e-6
 PROVIDER_NAMES = {
@@ -21,6 +26,108 @@ PROVIDER_NAMES = {
 }
 """OpenTelemetry's well-known values of `gen_ai.provider.name`."""
 LEFT = 499
+OK = "ok"
+
+
+class _Families:
+    """The metrics of calls."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._all: list[Tally | Spread] = []
+        self.calls = self._tally(declared.CALLS)
+        self.tokens = self._tally(declared.TOKENS)
+        self.cost = self._tally(declared.COST, _MICRO)
+        self.tag_cost = self._tally(declared.TAG_COST, _MICRO)
+        self.tag_tokens = self._tally(declared.TAG_TOKENS)
+        self.unpriced = self._tally(declared.UNPRICED)
+        self.unpriced_cost = self._tally(declared.UNPRICED_COST, _MICRO)
+        self.tickets = self._tally(declared.TICKETS)
+        self.refusals = self._tally(declared.REFUSALS)
+        self.attempts = self._tally(declared.ATTEMPTS)
+        self.retries = self._tally(declared.RETRIES)
+        self.failovers = self._tally(declared.FAILOVERS)
+        self.cut = self._tally(declared.CUT)
+        self.routes = self._tally(declared.ROUTES)
+        self.savings = self._tally(declared.ROUTE_SAVINGS, _MICRO)
+        self.losses = self._tally(declared.ROUTE_LOSSES, _MICRO)
+        self.wait = self._spread(declared.WAIT)
+        self.agent_wait = self._spread(declared.AGENT_WAIT)
+        self.input_estimate = self._spread(declared.ESTIMATE_ERROR)
+        self.output_estimate = self._spread(declared.OUTPUT_ESTIMATE)
+        self.duration = self._spread(declared.DURATION)
+        self.first_byte = self._spread(declared.FIRST_BYTE)
+        self.to_first_token = self._spread(declared.TTFT)
+        self.per_token = self._spread(declared.PER_TOKEN)
+        self.overhead = self._spread(declared.OVERHEAD)
+
+    def hand_over(self) -> None:
+        for one in self._all:
+            one.hand_over()
+
+    def _tally(self, metric: Metric, unit: float = 1) -> Tally:
+        made = Tally(metric, self._registry, unit)
+        self._all.append(made)
+        return made
+
+    def _spread(self, metric: Metric) -> Spread:
+        made = Spread(metric, self._registry)
+        self._all.append(made)
+        return made
+
+
+class _Spender:
+    """The cells of one agent, team, lane and model."""
+
+    __slots__ = ("cache_read", "cache_write", "calls", "cost", "input", "output", "reasoning")
+
+    def __init__(self, families: _Families, labels: tuple[str, ...]) -> None:
+        self.input = families.tokens.cell(*labels, "input")
+        self.output = families.tokens.cell(*labels, "output")
+        self.cache_read = families.tokens.cell(*labels, "cache_read")
+        self.cache_write = families.tokens.cell(*labels, "cache_write")
+        self.reasoning = families.tokens.cell(*labels, "reasoning")
+        self.cost = families.cost.cell(*labels)
+        self.calls: dict[tuple[str, int, str], Cell] = {}
+
+    def spend(self, usage: Usage, microusd: int) -> None:
+        self.input.amount += usage.input_tokens
+        self.output.amount += usage.output_tokens
+        self.cache_read.amount += usage.cache_read_tokens
+        self.cache_write.amount += usage.cache_write_tokens
+        self.reasoning.amount += usage.reasoning_tokens
+        self.cost.amount += microusd
+
+
+class _Lane:
+    """The cells of one lane."""
+
+    __slots__ = (
+        "cut",
+        "duration",
+        "first_byte",
+        "input_estimate",
+        "name",
+        "ok",
+        "output_estimate",
+        "per_token",
+        "settled",
+        "to_first_token",
+        "wait",
+    )
+
+    def __init__(self, families: _Families, name: str) -> None:
+        self.name = name
+        self.ok = families.attempts.cell(name, OK)
+        self.cut = families.cut.cell(name)
+        self.duration = families.duration.bins(name)
+        self.first_byte = families.first_byte.bins(name)
+        self.input_estimate = families.input_estimate.bins(name)
+        self.output_estimate = families.output_estimate.bins(name)
+        self.per_token = families.per_token.bins(name)
+        self.wait: dict[str, Bins] = {}
+        self.settled: dict[str, Cell] = {}
+        self.to_first_token: dict[str, Bins] = {}
 
 
 class CallMetrics:
@@ -28,163 +135,151 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry, names: Names) -> None:
         self._names = names
-        self._all: list[Tally | Spread] = []
-
-        def tally(metric: Metric, unit: float = 1) -> Tally:
-            made = Tally(metric, registry, unit)
-            self._all.append(made)
-            return made
-
-        def spread(metric: Metric) -> Spread:
-            made = Spread(metric, registry)
-            self._all.append(made)
-            return made
-
-        self._calls = tally(declared.CALLS)
-        self._tokens = tally(declared.TOKENS)
-        self._cost = tally(declared.COST, _MICRO)
-        self._tag_cost = tally(declared.TAG_COST, _MICRO)
-        self._tag_tokens = tally(declared.TAG_TOKENS)
-        self._unpriced = tally(declared.UNPRICED)
-        self._unpriced_cost = tally(declared.UNPRICED_COST, _MICRO)
-        self._tickets = tally(declared.TICKETS)
-        self._refusals = tally(declared.REFUSALS)
-        self._attempts = tally(declared.ATTEMPTS)
-        self._retries = tally(declared.RETRIES)
-        self._failovers = tally(declared.FAILOVERS)
-        self._cut = tally(declared.CUT)
-        self._routes = tally(declared.ROUTES)
-        self._savings = tally(declared.ROUTE_SAVINGS, _MICRO)
-        self._losses = tally(declared.ROUTE_LOSSES, _MICRO)
-        self._wait = spread(declared.WAIT)
-        self._agent_wait = spread(declared.AGENT_WAIT)
-        self._input_estimate = spread(declared.ESTIMATE_ERROR)
-        self._output_estimate = spread(declared.OUTPUT_ESTIMATE)
-        self._duration = spread(declared.DURATION)
-        self._first_byte = spread(declared.FIRST_BYTE)
-        self._to_first_token = spread(declared.TTFT)
-        self._per_token = spread(declared.PER_TOKEN)
-        self._overhead = spread(declared.OVERHEAD)
+        self._to = _Families(registry)
+        self._overhead = self._to.overhead.bins()
         self._sessions = SessionMetrics(registry)
+        self._spenders: dict[tuple[str, ...], _Spender] = {}
+        self._lanes: dict[str, _Lane] = {}
 
     def hand_over(self, now_s: float) -> None:
         """Give the library what is new."""
-        for one in self._all:
-            one.hand_over()
+        self._to.hand_over()
         self._sessions.hand_over(now_s)
 
     def count(self, record: CallRecord, now_s: float) -> None:
         """Count one call."""
         names = self._names
-        spender = names.spender(
-            names.agent(record.agent),
+        agent, lane = names.agent(record.agent), names.lane(record.lane)
+        labels = names.spender(
+            agent,
             names.team(record.team or ""),
-            names.lane(record.lane),
+            lane,
             PROVIDER_NAMES[record.dialect],
             names.model(record.model),
         )
-        self._calls.add((*spender, record.endpoint.value, str(record.status), error_type(record)))
-        self._overhead.observe((), record.overhead_s)
-        if record.reason is not None:
-            self._refusals.add((record.reason.value,))
-        if record.lane:
-            self._count_admission(names.lane(record.lane), record)
+        spender = self._spenders.get(labels)
+        if spender is None:
+            spender = self._spenders[labels] = _Spender(self._to, labels)
+        self._count_call(spender, labels, record)
+        if not record.lane:
+            return
+        place = self._lanes.get(lane)
+        if place is None:
+            place = self._lanes[lane] = _Lane(self._to, lane)
+        self._count_admission(place, agent, record)
         if record.attempts:
-            self._count_attempts(record)
-            self._count_use(spender, record)
-            self._count_times(names.lane(record.lane), record)
+            self._count_attempts(place, record)
+            self._count_use(spender, labels, record)
+            self._count_times(place, record)
+            if record.session is not None:
+                self._sessions.turn(record, record.session, now_s)
         if record.routed is not None:
             self._count_route(record.routed)
-        if record.session is not None and record.attempts:
-            self._sessions.turn(record, record.session, now_s)
 
-    def _count_admission(self, lane: str, record: CallRecord) -> None:
-        self._wait.observe((lane, record.priority.value), record.wait_s)
-        self._agent_wait.observe((self._names.agent(record.agent),), record.wait_s)
-        outcome, reason = "settled", ""
-        if not record.attempts:
-            outcome = "cancelled" if record.status == LEFT or record.reason is None else "refused"
-            reason = "" if record.reason is None else record.reason.value
-        self._tickets.add((lane, record.priority.value, outcome, reason))
+    def _count_call(self, spender: _Spender, labels: tuple[str, ...], record: CallRecord) -> None:
+        how = (record.endpoint.value, record.status, error_type(record))
+        cell = spender.calls.get(how)
+        if cell is None:
+            cell = self._to.calls.cell(*labels, how[0], str(how[1]), how[2])
+            spender.calls[how] = cell
+        cell.amount += 1
+        self._overhead.observe(record.overhead_s)
+        if record.reason is not None:
+            self._to.refusals.cell(record.reason.value).amount += 1
 
-    def _count_attempts(self, record: CallRecord) -> None:
+    def _count_admission(self, lane: _Lane, agent: str, record: CallRecord) -> None:
+        priority = record.priority.value
+        wait = lane.wait.get(priority)
+        if wait is None:
+            wait = lane.wait[priority] = self._to.wait.bins(lane.name, priority)
+        wait.observe(record.wait_s)
+        self._to.agent_wait.bins(agent).observe(record.wait_s)
+        if record.attempts:
+            settled = lane.settled.get(priority)
+            if settled is None:
+                settled = self._to.tickets.cell(lane.name, priority, "settled", "")
+                lane.settled[priority] = settled
+            settled.amount += 1
+            return
+        outcome = "cancelled" if record.status == LEFT or record.reason is None else "refused"
+        reason = "" if record.reason is None else record.reason.value
+        self._to.tickets.cell(lane.name, priority, outcome, reason).amount += 1
+
+    def _count_attempts(self, lane: _Lane, record: CallRecord) -> None:
         following: Attempt | None = record.last
         if following is not None:
-            lane = self._names.lane(following.lane or record.lane)
-            self._attempts.add((lane, verdict_of(following)))
+            verdict = verdict_of(following)
+            cell = lane.ok if verdict is OK else self._to.attempts.cell(lane.name, verdict)
+            cell.amount += 1
         for attempt in reversed(record.earlier):
-            lane, verdict = self._names.lane(attempt.lane or record.lane), verdict_of(attempt)
-            self._attempts.add((lane, verdict))
+            name, verdict = self._names.lane(attempt.lane or record.lane), verdict_of(attempt)
+            self._to.attempts.cell(name, verdict).amount += 1
             if following is not None and following.lane not in {attempt.lane, ""}:
                 pair = self._names.lanes(attempt.lane, following.lane)
-                self._failovers.add((*pair, verdict))
+                self._to.failovers.cell(*pair, verdict).amount += 1
             elif following is not None:
-                self._retries.add((lane, verdict))
+                self._to.retries.cell(name, verdict).amount += 1
             following = attempt
 
-    def _count_use(self, spender: tuple[str, ...], record: CallRecord) -> None:
+    def _count_use(self, spender: _Spender, labels: tuple[str, ...], record: CallRecord) -> None:
         usage, cost = record.usage, record.cost_microusd
         if not usage.total_tokens and not cost:
             return
-        tokens = self._tokens
-        tokens.add((*spender, "input"), usage.input_tokens)
-        tokens.add((*spender, "output"), usage.output_tokens)
-        if usage.cache_read_tokens:
-            tokens.add((*spender, "cache_read"), usage.cache_read_tokens)
-        if usage.cache_write_tokens:
-            tokens.add((*spender, "cache_write"), usage.cache_write_tokens)
-        if usage.reasoning_tokens:
-            tokens.add((*spender, "reasoning"), usage.reasoning_tokens)
-        self._cost.add(spender, cost)
+        spender.spend(usage, cost - sum(record.others_microusd))
+        for other, microusd in zip(usage.others, record.others_microusd, strict=False):
+            names = self._names.spender(*labels[:-1], self._names.model(other.model))
+            _Spender(self._to, names).spend(other.usage, microusd)
         for tag in record.tags:
-            labels = (self._names.tag(tag),)
-            self._tag_cost.add(labels, cost)
-            self._tag_tokens.add(labels, usage.total_tokens)
+            name = self._names.tag(tag)
+            self._to.tag_cost.cell(name).amount += cost
+            self._to.tag_tokens.cell(name).amount += usage.total_tokens
         if not record.priced:
-            labels = (self._names.model(record.model),)
-            self._unpriced.add(labels)
-            self._unpriced_cost.add(labels, cost)
+            model = self._names.model(record.model)
+            self._to.unpriced.cell(model).amount += 1
+            self._to.unpriced_cost.cell(model).amount += cost
 
-    def _count_times(self, lane: str, record: CallRecord) -> None:
-        labels, usage = (lane,), record.usage
-        self._duration.observe(labels, record.upstream_s)
+    def _count_times(self, lane: _Lane, record: CallRecord) -> None:
+        usage = record.usage
+        lane.duration.observe(record.upstream_s)
         if record.first_byte_s is not None:
-            self._first_byte.observe(labels, record.first_byte_s)
+            lane.first_byte.observe(record.first_byte_s)
             if record.stream and record.last is not None:
                 self._count_stream(lane, record, record.last, record.first_byte_s)
         if record.cut:
-            self._cut.add(labels)
+            lane.cut.amount += 1
         if usage.exact and usage.prompt_tokens and record.estimated_input_tokens:
-            ratio = record.estimated_input_tokens / usage.prompt_tokens
-            self._input_estimate.observe(labels, ratio)
+            lane.input_estimate.observe(record.estimated_input_tokens / usage.prompt_tokens)
             if usage.output_tokens:
-                ratio = record.estimated_output_tokens / usage.output_tokens
-                self._output_estimate.observe(labels, ratio)
+                lane.output_estimate.observe(record.estimated_output_tokens / usage.output_tokens)
 
     def _count_stream(
-        self, lane: str, record: CallRecord, last: Attempt, first_byte_s: float
+        self, lane: _Lane, record: CallRecord, last: Attempt, first_byte_s: float
     ) -> None:
-        to_first_s = record.total_s - last.duration_s + first_byte_s
-        self._to_first_token.observe((lane, record.priority.value), to_first_s)
+        priority = record.priority.value
+        bins = lane.to_first_token.get(priority)
+        if bins is None:
+            bins = self._to.to_first_token.bins(lane.name, priority)
+            lane.to_first_token[priority] = bins
+        bins.observe(record.total_s - last.duration_s + first_byte_s)
         tokens = record.usage.output_tokens
         if tokens > 1 and not record.cut:
-            per_token_s = (last.duration_s - first_byte_s) / (tokens - 1)
-            self._per_token.observe((lane,), max(0.0, per_token_s))
+            lane.per_token.observe(max(0.0, last.duration_s - first_byte_s) / (tokens - 1))
 
     def _count_route(self, routed: Routed) -> None:
         mode = routed.mode.value
         pair = self._names.models(self._names.model(routed.asked), self._names.model(routed.chosen))
-        self._routes.add((mode, routed.decision.value, routed.reason.value, *pair))
+        self._to.routes.cell(mode, routed.decision, routed.reason, *pair).amount += 1
         saved = routed.saved_microusd
         if saved:
-            (self._savings if saved > 0 else self._losses).add((mode, pair[0]), abs(saved))
+            side = self._to.savings if saved > 0 else self._to.losses
+            side.cell(mode, pair[0]).amount += abs(saved)
 
 
 def verdict_of(attempt: Attempt) -> str:
     """What became of a try, in one closed word."""
     if attempt.verdict:
         return attempt.verdict
-    return "ok" if attempt.status else "abandoned"
+    return OK if attempt.status else "abandoned"
 
 
 def error_type(record: CallRecord) -> str:

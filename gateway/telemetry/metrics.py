@@ -59,6 +59,7 @@ class Metrics:
         self._trips = self._tally(declared.AGENT_TRIPS)
         self._store = Spread(declared.STORE_LATENCY, self._registry)
         self._lag = Spread(declared.LOOP_LAG, self._registry)
+        self._store_bins, self._lag_bins = self._store.bins(), self._lag.bins()
         self._cpu = self._tally(declared.CPU)
         self._cpu_s = 0.0
         self._tallies = (self._unexplained, self._untraced, self._moves, self._trips, self._cpu)
@@ -89,28 +90,28 @@ class Metrics:
         name = name.removeprefix(f"{scope} ")
         self._breakers.labels(scope, name).set(_STATES[move.to])
         if move.here:
-            self._moves.add((scope, name, move.to.value, move.cause))
+            self._moves.cell(scope, name, move.to.value, move.cause).amount += 1
 
     def agent_tripped(self, trip: AgentTrip) -> None:
         """Count an agent that was found to run away."""
         mode = "enforce" if trip.enforced else "warn"
-        self._trips.add((self._names.agent(trip.agent), trip.cause, mode))
+        self._trips.cell(self._names.agent(trip.agent), trip.cause, mode).amount += 1
 
     def explanations_dropped(self, count: int) -> None:
         """So many calls are not explained."""
-        self._unexplained.add((), count)
+        self._unexplained.cell().amount += count
 
     def traces_dropped(self, count: int) -> None:
         """So many sampled calls have no trace."""
-        self._untraced.add((), count)
+        self._untraced.cell().amount += count
 
     def store_took(self, seconds: float) -> None:
         """A batch went to the store and back."""
-        self._store.observe((), seconds)
+        self._store_bins.observe(seconds)
 
     def loop_lagged(self, seconds: float) -> None:
         """A timer of the event loop came so late."""
-        self._lag.observe((), seconds)
+        self._lag_bins.observe(seconds)
 
     def watch(
         self,
@@ -144,7 +145,7 @@ class Metrics:
                     self._headroom.labels(lane, headroom.dimension.value).set(headroom.remaining)
         used = os.times()
         cpu_s = used.user + used.system
-        self._cpu.add((), cpu_s - self._cpu_s)
+        self._cpu.cell().amount += cpu_s - self._cpu_s
         self._cpu_s = cpu_s
         self._calls.hand_over(self._clock.monotonic())
         for tally in self._tallies:

@@ -48,7 +48,7 @@ class SessionMetrics:
             multiprocess_mode="livesum",
         )
         self._open: OrderedDict[tuple[str, str], _Open] = OrderedDict()
-        self._contexts: OrderedDict[tuple[str, Session, str], tuple[int, int]] = OrderedDict()
+        self._contexts: OrderedDict[tuple[str, ...], tuple[int, int]] = OrderedDict()
 
     def turn(self, record: CallRecord, session: Session, now_s: float) -> None:
         """A call of a session has ended."""
@@ -64,7 +64,7 @@ class SessionMetrics:
             self._open.move_to_end(key)
         usage = record.usage
         if usage.exact and usage.prompt_tokens:
-            context = (record.agent, session, record.model)
+            context = (record.agent, session.id, session.thread, record.model)
             self._compare(context, usage.prompt_tokens, usage.output_tokens)
 
     def hand_over(self, now_s: float) -> None:
@@ -79,10 +79,10 @@ class SessionMetrics:
             one.hand_over()
 
     def _over(self, session: _Open) -> None:
-        self._length.observe((), session.ended_s - session.began_s)
-        self._calls.observe((), session.calls)
+        self._length.bins().observe(session.ended_s - session.began_s)
+        self._calls.bins().observe(session.calls)
 
-    def _compare(self, context: tuple[str, Session, str], prompt: int, output: int) -> None:
+    def _compare(self, context: tuple[str, ...], prompt: int, output: int) -> None:
         """This turn of a context with the one before it."""
         before = self._contexts.get(context)
         self._contexts[context] = (prompt, output)
@@ -92,7 +92,7 @@ class SessionMetrics:
                 self._contexts.popitem(last=False)
             return
         if prompt < before[0]:
-            self._shrunk.add(())
+            self._shrunk.cell().amount += 1
         else:
-            self._growth.observe((), prompt - before[0])
-        self._retained.observe((), min(1.0, prompt / (before[0] + before[1])))
+            self._growth.bins().observe(prompt - before[0])
+        self._retained.bins().observe(min(1.0, prompt / (before[0] + before[1])))

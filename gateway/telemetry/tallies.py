@@ -1,9 +1,9 @@
 """Counting in plain numbers; what was counted goes into the metrics library twice a second.
 
 A value of the library's multi-process mode costs microseconds to move (a lock, a check of the
-process, bytes in a mapped file), and a call moves some thirty of them; a number in a dictionary
-costs a tenth of that. What a worker has not handed over when it is killed is lost, at most the
-last half second.
+process, bytes in a mapped file), and a call moves some thirty of them. So whoever counts keeps the
+cells of its labels, and adds to plain numbers there. What a worker has not handed over when it is
+killed is lost, at most the last half second.
 """
 
 from bisect import bisect_left
@@ -15,8 +15,33 @@ from .declared import Metric
 Labels = tuple[str, ...]
 
 
+class Cell:
+    """What was counted for one set of labels since it was handed over; add to it."""
+
+    __slots__ = ("amount",)
+
+    def __init__(self) -> None:
+        self.amount: float = 0
+
+
+class Bins:
+    """What was observed for one set of labels since it was handed over."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, amount: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self._bounds, amount)] += 1
+        self.total += amount
+
+
 class Tally:
-    """A counter. Label sets stay few, since their values are capped.
+    """A counter.
 
     Args:
         metric: Its declaration.
@@ -24,34 +49,38 @@ class Tally:
         unit: What one of the numbers counted is in the metric's own unit (micro-dollars: 1e-6).
     """
 
-    __slots__ = ("_children", "_counter", "_new", "_unit")
+    __slots__ = ("_cells", "_children", "_counter", "_unit")
 
     def __init__(self, metric: Metric, registry: CollectorRegistry, unit: float = 1) -> None:
         self._counter = Counter(metric.name, metric.meaning, metric.labels, registry=registry)
         self._unit = unit
-        self._new: dict[Labels, float] = {}
+        self._cells: dict[Labels, Cell] = {}
         self._children: dict[Labels, Counter] = {}
 
-    def add(self, labels: Labels, amount: float = 1) -> None:
-        """Count."""
-        new = self._new
-        new[labels] = new.get(labels, 0) + amount
+    def cell(self, *labels: str) -> Cell:
+        """Where to count; the same for the same labels, so it can be kept."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = Cell()
+        return cell
 
     def hand_over(self) -> None:
         """Give the library what is new."""
-        new, self._new = self._new, {}
-        for labels, amount in new.items():
+        for labels, cell in self._cells.items():
+            if not cell.amount:
+                continue
             child = self._children.get(labels)
             if child is None:
                 child = self._counter.labels(*labels) if labels else self._counter
                 self._children[labels] = child
-            child.inc(amount * self._unit)
+            child.inc(cell.amount * self._unit)
+            cell.amount = 0
 
 
 class Spread:
     """A histogram, see `Tally`."""
 
-    __slots__ = ("_bounds", "_children", "_histogram", "_new")
+    __slots__ = ("_bins", "_bounds", "_children", "_histogram")
 
     def __init__(self, metric: Metric, registry: CollectorRegistry) -> None:
         self._bounds = metric.buckets
@@ -62,26 +91,29 @@ class Spread:
             buckets=metric.buckets,
             registry=registry,
         )
-        self._new: dict[Labels, list[float]] = {}
+        self._bins: dict[Labels, Bins] = {}
         self._children: dict[Labels, Histogram] = {}
 
-    def observe(self, labels: Labels, amount: float) -> None:
-        """Count one; the last number of a list is the sum of all."""
-        counts = self._new.get(labels)
-        if counts is None:
-            counts = self._new[labels] = [0] * (len(self._bounds) + 2)
-        counts[bisect_left(self._bounds, amount)] += 1
-        counts[-1] += amount
+    def bins(self, *labels: str) -> Bins:
+        """Where to observe; the same for the same labels, so it can be kept."""
+        bins = self._bins.get(labels)
+        if bins is None:
+            bins = self._bins[labels] = Bins(self._bounds)
+        return bins
 
     def hand_over(self) -> None:
         """Give the library what is new; it has no public way to take many at once."""
-        new, self._new = self._new, {}
-        for labels, counts in new.items():
+        for labels, bins in self._bins.items():
+            counts = bins.counts
+            if not any(counts):
+                continue
             child = self._children.get(labels)
             if child is None:
                 child = self._histogram.labels(*labels) if labels else self._histogram
                 self._children[labels] = child
-            child._sum.inc(counts[-1])
-            for bucket, count in zip(child._buckets, counts, strict=False):
+            child._sum.inc(bins.total)
+            bins.total = 0.0
+            for number, count in enumerate(counts):
                 if count:
-                    bucket.inc(count)
+                    child._buckets[number].inc(count)
+                    counts[number] = 0

@@ -23,7 +23,7 @@ from gateway.domain.facts import (
 from gateway.domain.limits import Dimension, Headroom
 from gateway.domain.outcome import Fault, Reason
 from gateway.domain.routes import Choice, RouteMode, Why
-from gateway.domain.usage import Usage
+from gateway.domain.usage import ModelUsage, Usage
 from gateway.telemetry import labels, session_metrics
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import Metrics
@@ -111,6 +111,17 @@ def test_a_call_is_counted_with_its_tokens_cost_and_times() -> None:
     assert seen['gateway_queue_wait_seconds_sum{lane="sonnet",priority="normal"}'] == 0.5
     assert seen['gateway_first_byte_seconds_count{lane="sonnet"}'] == 2
     assert seen["gateway_overhead_seconds_count"] == 2
+
+
+def test_what_other_models_used_inside_a_call_is_theirs() -> None:
+    inner = ModelUsage("claude-haiku-4-5", Usage(input_tokens=7, output_tokens=3))
+    usage = replace(RECORD.usage, others=(inner,))
+    seen = figures(replace(RECORD, usage=usage, others_microusd=(234,)))
+    theirs = (WHO % "").replace("claude-sonnet-5", "claude-haiku-4-5")
+    assert seen["gateway_cost_usd_total{" + WHO % "" + "}"] == pytest.approx(0.001)
+    assert seen["gateway_cost_usd_total{" + theirs + "}"] == pytest.approx(0.000234)
+    assert seen[tokens("output")] == 30
+    assert seen[tokens("output").replace("claude-sonnet-5", "claude-haiku-4-5")] == 3
 
 
 @pytest.mark.parametrize(
