@@ -17,7 +17,19 @@ from gateway import __version__
 
 from .failing import ExitCode, Failure
 
-COMMANDS = ("serve", "demo", "run", "why", "queue", "lanes", "usage", "keys", "check", "simulate")
+COMMANDS = (
+    "serve",
+    "demo",
+    "run",
+    "top",
+    "why",
+    "queue",
+    "lanes",
+    "usage",
+    "keys",
+    "check",
+    "simulate",
+)
 """In the order of the help page."""
 
 
