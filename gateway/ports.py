@@ -1,14 +1,15 @@
 """Protocols between the layers, and nothing else. Implementations live in the sibling packages."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.admission import Charge, Expectation, Settlement, TicketRequest, Verdict
+from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.explanation import Explanation
-from gateway.domain.facts import AgentTrip, BreakerMove, CallRecord, HeadroomSeen
+from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecord, HeadroomSeen
 from gateway.domain.limits import Headroom
 from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Provider, Topology
@@ -260,6 +261,19 @@ class HeadroomObserver(Protocol):
 
     def headroom_seen(self, seen: HeadroomSeen) -> None:
         """Must not raise and must not block."""
+
+
+class Breakers(Protocol):
+    """The switches on providers, lanes and agents, as this replica sees them."""
+
+    def all(self) -> Iterable[tuple[BreakerKey, BreakerFact]]:
+        """Every one that was ever asked, with its state."""
+
+    def of(self, key: BreakerKey) -> BreakerFact:
+        """The state of one; closed if it was never asked."""
+
+    def force(self, key: BreakerKey, state: BreakerState, cause: str) -> BreakerFact:
+        """Open it until told otherwise, or close it and forget what it has seen, everywhere."""
 
 
 class BreakerObserver(Protocol):

@@ -49,7 +49,12 @@ class AdminApi:
 
     def find(self, path: str, **query: str | int | None) -> Any:
         """Like `get`; `None` if it is not there."""
-        answer = self._ask(path, query)
+        answer = self._ask("GET", path, query)
+        return None if answer is None else answer.json()
+
+    def post(self, path: str) -> Any:
+        """Have something done; what came of it, `None` if what it is about is not there."""
+        answer = self._ask("POST", path, {})
         return None if answer is None else answer.json()
 
     def text(self, path: str, **query: str | int | None) -> str:
@@ -58,16 +63,19 @@ class AdminApi:
         Raises:
             Failure: It cannot be had, or is not there.
         """
-        answer = self._ask(path, query)
+        answer = self._ask("GET", path, query)
         if answer is None:
             raise Failure(f"the gateway at {self.url} has nothing at {path}.")
         return answer.text
 
-    def _ask(self, path: str, query: Mapping[str, str | int | None]) -> "httpx2.Response | None":
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str | int | None]
+    ) -> "httpx2.Response | None":
         import httpx2
 
         try:
-            answer = httpx2.get(
+            answer = httpx2.request(
+                method,
                 f"{self.url}/admin/v1/{path}",
                 params={name: value for name, value in query.items() if value is not None},
                 headers={"authorization": f"Bearer {self.token}"},

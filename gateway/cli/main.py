@@ -25,6 +25,7 @@ COMMANDS = (
     "why",
     "queue",
     "lanes",
+    "breakers",
     "usage",
     "keys",
     "check",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.breaker import BreakerSettings
 from gateway.core.retrying import Repeat, RetrySettings
 
 from . import kinds
@@ -10,6 +11,7 @@ from .reading import Given
 from .schema import Leaf, Section
 
 _RETRIES = RetrySettings()
+_BREAKERS = BreakerSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,16 @@ class ReliabilitySettings:
 
     Attributes:
         retries: What is sent to a provider again.
+        breakers: Of providers and lanes.
+        slow_after_s: A first byte later than this makes a call slow; `None`: none is.
     """
 
     retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen
+    breakers: BreakerSettings = BreakerSettings()  # noqa: RUF009 - frozen
+    slow_after_s: float | None = None
 
 
-# retries
+# what is sent again
 REPEAT: Final = Leaf(
     "repeat", kinds.choice(Repeat),
     "What may be sent again: unsent is what did not reach the provider or was answered with an "
@@ -58,12 +64,78 @@ RETRIES: Final = Section(
     (REPEAT, MOST, SHARE, BURST, PAUSE, LONGEST),
 )  # fmt: skip
 
-SECTIONS: Final = (RETRIES,)
+# when a breaker opens, and for how long
+IN_ROW: Final = Leaf(
+    "in_row", kinds.whole(0, 1000), "Failures one after the other that open a breaker; 0: none do.",
+    _BREAKERS.in_row, "`5`",
+)  # fmt: skip
+RATIO: Final = Leaf(
+    "ratio", kinds.share(1.0), "Share of failures in the window that opens it.",
+    _BREAKERS.ratio, "`50%`",
+)  # fmt: skip
+VOLUME: Final = Leaf(
+    "volume", kinds.whole(1, 100_000), "Calls in the window below which no share counts.",
+    _BREAKERS.volume, "`20`",
+)  # fmt: skip
+WINDOW: Final = Leaf(
+    "window", kinds.duration(0.1, 3600), "The sliding window.", _BREAKERS.window_s, "`30s`"
+)
+SLOW_AFTER: Final = Leaf(
+    "slow_after", kinds.optional(kinds.duration(0.01, 3600)),
+    "A first byte later than this makes a call slow. `none`: no call is, since thinking takes long.",
+    None, "`none`",
+)  # fmt: skip
+SLOW_RATIO: Final = Leaf(
+    "slow_ratio", kinds.share(1.0), "Share of slow calls in the window that opens it.",
+    _BREAKERS.slow_ratio, "`80%`",
+)  # fmt: skip
+OPEN: Final = Leaf(
+    "open", kinds.duration(0.01, 3600),
+    "How long it stays open the first time; each further time doubles it, and chance adds up to a "
+    "fifth.", _BREAKERS.open_s, "`5s`",
+)  # fmt: skip
+LONGEST_OPEN: Final = Leaf(
+    "longest", kinds.duration(0.01, 86400), "How long at most.", _BREAKERS.longest_s, "`5m`"
+)
+PROBES: Final = Leaf(
+    "probes", kinds.whole(1, 100),
+    "Calls that a half-open breaker lets through at once to see, in each worker.",
+    _BREAKERS.probes, "`1`",
+)  # fmt: skip
+ENOUGH: Final = Leaf(
+    "enough", kinds.whole(1, 100), "Probes that must go well for it to close.",
+    _BREAKERS.enough, "`2`",
+)  # fmt: skip
+BREAKERS: Final = Section(
+    "breakers", "When a provider or a lane that fails is left alone.",
+    (IN_ROW, RATIO, VOLUME, WINDOW, SLOW_AFTER, SLOW_RATIO, OPEN, LONGEST_OPEN, PROBES, ENOUGH),
+)  # fmt: skip
+
+SECTIONS: Final = (RETRIES, BREAKERS)
 
 
 def reliability(root: Given) -> ReliabilitySettings:
     """The settings of the file."""
-    return ReliabilitySettings(retries=_retries(root.section(RETRIES)))
+    breakers = root.section(BREAKERS)
+    return ReliabilitySettings(
+        retries=_retries(root.section(RETRIES)),
+        breakers=_breakers(breakers),
+        slow_after_s=breakers.get(SLOW_AFTER),
+    )
+
+
+def _breakers(given: Given) -> BreakerSettings:
+    return BreakerSettings(
+        in_row=given.get(IN_ROW),
+        ratio=given.get(RATIO),
+        volume=given.get(VOLUME),
+        window_s=given.get(WINDOW),
+        slow_ratio=given.get(SLOW_RATIO),
+        open_s=given.get(OPEN),
+        longest_s=given.get(LONGEST_OPEN),
+        probes=given.get(PROBES),
+        enough=given.get(ENOUGH),
+    )
 
 
 def _retries(given: Given) -> RetrySettings:

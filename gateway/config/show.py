@@ -87,7 +87,7 @@ def _plain(settings: Settings) -> dict[str, Plain]:
 
 
 def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
-    retries = settings.retries
+    retries, breakers = settings.retries, settings.breakers
     return {
         "retries": {
             "repeat": retries.repeat.value,
@@ -96,7 +96,19 @@ def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
             "burst": retries.burst,
             "pause": retries.pause_s,
             "longest": retries.longest_s,
-        }
+        },
+        "breakers": {
+            "in_row": breakers.in_row,
+            "ratio": breakers.ratio,
+            "volume": breakers.volume,
+            "window": breakers.window_s,
+            "slow_after": settings.slow_after_s,
+            "slow_ratio": breakers.slow_ratio,
+            "open": breakers.open_s,
+            "longest": breakers.longest_s,
+            "probes": breakers.probes,
+            "enough": breakers.enough,
+        },
     }
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from . import agents, audit, calls, capacity, lanes, queue, tokens, usage
+from . import agents, audit, breakers, calls, capacity, lanes, queue, tokens, usage
 from .auth import GUARDED, Guard
 from .parts import AdminParts
 from .problems import answer_problems, responses
@@ -14,6 +14,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     calls.router,
     audit.router,
+    breakers.router,
     tokens.router,
     usage.router,
     capacity.router,

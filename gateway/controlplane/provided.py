@@ -9,7 +9,17 @@ from typing import TypeAlias
 
 from gateway.core.price_table import Price
 from gateway.domain.topology import Provider
-from gateway.ports import Accounts, Audit, Books, Clock, Directory, Explanations, Replays, Tokens
+from gateway.ports import (
+    Accounts,
+    Audit,
+    Books,
+    Breakers,
+    Clock,
+    Directory,
+    Explanations,
+    Replays,
+    Tokens,
+)
 
 PriceOf: TypeAlias = Callable[[Provider, str, float], tuple[Price, bool]]
 
@@ -31,6 +41,7 @@ class AdminParts:
     explanations: Explanations
     clock: Clock
     audit: Audit
+    breakers: Breakers
     tokens: Tokens
     replays: Replays
     accounts: Accounts

@@ -22,6 +22,7 @@ from gateway.ports import UpstreamRequest, UpstreamResponse
 
 from .call import Call, Plan
 from .failing import refuse
+from .gates import Trial
 from .growth import Growth
 from .headers import downstream_headers, in_plain, in_trace, value_of
 from .keepalive import KeepAlive
@@ -73,7 +74,7 @@ class Exchange:
         self._parts = parts
         self._judge = judge
 
-    async def attempt(self, presence: Presence, keepalive: KeepAlive) -> Step:
+    async def attempt(self, trial: Trial, presence: Presence, keepalive: KeepAlive) -> Step:
         """Send once, and say what comes next; `DONE` when the client has its answer.
 
         Raises:
@@ -81,10 +82,10 @@ class Exchange:
         """
         if keepalive.begun:
             limit_s = self._plan.target.provider.timeouts.first_byte_s
-            return await keepalive.watch(self._attempt(presence, keepalive), limit_s)
-        return await self._attempt(presence, keepalive)
+            return await keepalive.watch(self._attempt(trial, presence, keepalive), limit_s)
+        return await self._attempt(trial, presence, keepalive)
 
-    async def _attempt(self, presence: Presence, keepalive: KeepAlive) -> Step:
+    async def _attempt(self, trial: Trial, presence: Presence, keepalive: KeepAlive) -> Step:
         call = self._call
         plan = self._plan
         request = plan.request if not keepalive.begun else in_plain(plan.request)
@@ -92,19 +93,19 @@ class Exchange:
         try:
             seen = self._plan.codec.headroom(response.headers)
             lane = self._plan.target.lane.name
-            self._parts.admission.head(call.request_id, lane, seen)
+            self._parts.admission.head(plan.ticket.ticket, lane, seen)
             if seen:
                 self._parts.headroom.headroom_seen(HeadroomSeen(lane, seen))
             if response.status >= 400:
-                return await self._refused(response, presence, keepalive)
-            await self._answered(response, presence, keepalive)
+                return await self._refused(response, trial, presence, keepalive)
+            await self._answered(response, trial, presence, keepalive)
         finally:
             response.close()
             call.upstream_s += self._parts.clock.monotonic() - call.sent_at
         return Step.DONE
 
     async def _answered(
-        self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
+        self, response: UpstreamResponse, trial: Trial, presence: Presence, keepalive: KeepAlive
     ) -> None:
         call = self._call
         content_type = value_of(response.headers, b"content-type").decode("latin-1")
@@ -120,7 +121,10 @@ class Exchange:
             # An error event can only be put between two events, and not into a compressed stream.
             call.tellable = False
             call.answering = True
+            trial.answered(ProviderVerdict.OK, call.first_byte_s)
             await relay(first, response, call.responder, meter, presence.leave, self._growth(tap))
+            if tap.failed:
+                trial.broke_off()
         except UpstreamFailure:
             call.tellable = call.tellable or (
                 events and tap.at_boundary and not isinstance(meter, InflatingMeter)
@@ -154,7 +158,7 @@ class Exchange:
             raise UpstreamFailure(Reason.UPSTREAM_PROTOCOL, FailurePhase.HEAD, message, sent=True)
 
     async def _refused(
-        self, response: UpstreamResponse, presence: Presence, keepalive: KeepAlive
+        self, response: UpstreamResponse, trial: Trial, presence: Presence, keepalive: KeepAlive
     ) -> Step:
         """Wait again on a rate limit; pass on as it is what is not tried again."""
         call = self._call
@@ -168,6 +172,7 @@ class Exchange:
             response.status, response.headers, plain, self._parts.clock.wall()
         )
         call.verdict, call.code = answer.verdict.value, answer.code
+        trial.answered(answer.verdict)
         if answer.verdict is ProviderVerdict.RATE_LIMITED:
             self._block(answer)
         else:

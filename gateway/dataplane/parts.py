@@ -16,6 +16,7 @@ from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
 from gateway.ports import Admission, Clock, Directory, HeadroomObserver, Observer, Upstream
 
+from .gates import Gates
 from .settings import DataPlaneSettings
 
 Pricer: TypeAlias = Callable[[Provider, Sequence[str], Usage, float], Cost]
@@ -41,6 +42,7 @@ class Parts:
     clock: Clock
     price: Pricer
     book: EstimateBook
+    gates: Gates
     request_ids: Iterator[str]
     chance: Chance
     ledger: RouteLedger

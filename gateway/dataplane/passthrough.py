@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
+from gateway.domain.outcome import ProviderVerdict, Reason, Refusal, UpstreamFailure
+from gateway.ports import UpstreamRequest
+
 from .asgi import Receive
 from .body import announced_length, stream_body
 from .call import Call, Plan
 from .exchange import dispatch
+from .gates import Trial
 from .headers import downstream_headers
 from .parts import Parts
+from .refused import Refused
 from .reservation import Reservation
 from .turn import take_turn
+
+_SHUT = Refusal(Reason.BREAKER_OPEN, "The provider has failed a moment ago.", 1.0)
 
 
 async def pass_through(
@@ -23,6 +30,8 @@ async def pass_through(
     """
     bound = parts.settings.max_upload_bytes
     length = announced_length(call.request, bound)
+    if (shut := parts.gates.before(plan.target)) is not None:
+        raise Refused(shut)
     await take_turn(call, reservation, parts)
     has_body = length not in {None, 0} or b"transfer-encoding" in call.request.fields
     call.body_unread = has_body
@@ -31,7 +40,29 @@ async def pass_through(
         body=stream_body(receive, bound, parts.settings.body_pause_s) if has_body else b"",
         content_length=length,
     )
+    trial = parts.gates.enter(plan.target)
+    if trial is None:
+        raise Refused(parts.gates.before(plan.target) or _SHUT)
+    try:
+        await _forward(call, plan, request, reservation, parts, trial)
+    except UpstreamFailure as failure:
+        trial.failed(failure)
+        raise
+    finally:
+        trial.end()
+
+
+async def _forward(
+    call: Call,
+    plan: Plan,
+    request: UpstreamRequest,
+    reservation: Reservation,
+    parts: Parts,
+    trial: Trial,
+) -> None:
     response = await dispatch(call, plan, request, reservation, parts)
+    if response.status < 500:  # what an error means here is not known
+        trial.answered(ProviderVerdict.OK)
     try:
         headers = downstream_headers(response.headers, resized=False)
         await call.responder.start(response.status, headers + call.own_headers())

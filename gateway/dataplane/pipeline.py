@@ -147,7 +147,13 @@ class Pipeline:
         keepalive = KeepAlive(call, codec, self._parts.settings)
         with Presence(receive, call.request.client) as presence:
             attempts = Attempts(
-                call, self._parts, plan_for, facts, presence, keepalive, self._budgets
+                call,
+                self._parts,
+                plan_for,
+                facts,
+                presence,
+                keepalive,
+                self._budgets,
             )
             try:
                 await attempts.run(targets)

@@ -39,6 +39,7 @@ from gateway.upstream.transport import HttpUpstream
 from . import memory
 from .admin import PREFIX, StoredBooks, admin, token_of
 from .admitting import admitting
+from .breakers import JoinedBreakers
 from .clock import SystemClock
 from .ids import replica_id, request_ids
 from .logs import log_to_stderr
@@ -133,6 +134,9 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
         )
         await loading
+        audit = StoredAudit(redis, clock, settings.admin.audit_keep_s)
+        breakers = JoinedBreakers(settings.reliability, chance, clock, metrics, audit)
+        await stack.enter_async_context(breakers.shared(redis))
         pipeline = Pipeline(
             Parts(
                 directory=directory,
@@ -145,6 +149,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 price=prices,
                 book=EstimateBook(),
                 request_ids=request_ids(replica),
+                gates=breakers.gates,
                 chance=chance,
                 ledger=RouteLedger(),
                 settings=data_plane_settings(settings),
@@ -168,7 +173,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 directory=directory,
                 explanations=explanations,
                 clock=clock,
-                audit=StoredAudit(redis, clock, settings.admin.audit_keep_s),
+                audit=audit,
+                breakers=breakers,
                 tokens=StoredTokens(redis, clock),
                 replays=StoredReplays(redis),
                 accounts=accounts,

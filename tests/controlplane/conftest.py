@@ -1,6 +1,6 @@
 """The admin application over plain values, without a gateway."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx2
@@ -11,11 +11,15 @@ from gateway.controlplane.parts import AdminParts
 from gateway.core.admission.inspect import snapshot_budget, snapshot_lane
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.core.breaker import BreakerSettings
+from gateway.core.breaker_board import BreakerBoard
 from gateway.core.cost_planning import flat_price
 from gateway.core.price_table import Price
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
+from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Explanation
+from gateway.domain.facts import BreakerState
 from gateway.domain.limits import LaneLimits
 from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Agent, Lane, Provider, Topology
@@ -169,6 +173,29 @@ class ReplayBox:
         del self.kept[key]
 
 
+@dataclass
+class BreakerBox:
+    """Breakers that nothing but this API moves."""
+
+    board: BreakerBoard = field(
+        default_factory=lambda: BreakerBoard(BreakerSettings(), lambda: 0.0, lambda *_: None)
+    )
+
+    def all(self) -> Iterator[tuple[BreakerKey, BreakerFact]]:
+        return self.board.all()
+
+    def of(self, key: BreakerKey) -> BreakerFact:
+        return self.board.of(key.scope, key.name).fact
+
+    def force(self, key: BreakerKey, state: BreakerState, cause: str) -> BreakerFact:
+        return self.board.force(key, state, cause, NOW_S)
+
+
+@pytest.fixture
+def breakers() -> BreakerBox:
+    return BreakerBox()
+
+
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
@@ -186,7 +213,7 @@ def replays(desk: Desk) -> ReplayBox:
 
 @pytest.fixture
 async def client(
-    desk: Desk, tokens: TokenBox, replays: ReplayBox
+    desk: Desk, tokens: TokenBox, replays: ReplayBox, breakers: BreakerBox
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody with the configured token."""
     parts = AdminParts(
@@ -201,6 +228,7 @@ async def client(
         replays=replays,
         accounts=desk,
         price_of=desk.price_of,
+        breakers=breakers,
     )
     transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
     async with httpx2.AsyncClient(
