@@ -34,7 +34,10 @@ def breakers(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[SCOPE/NAME]", help="provider/NAME, lane/NAME or agent/NAME."),
+        typer.Argument(
+            metavar="[SCOPE/NAME]",
+            help="The breaker, such as lane/sonnet; the scope may be left out where that is clear.",
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show those that never moved, too.")
@@ -58,13 +61,24 @@ def breakers(
         return
     if name is None:
         raise Failure(f"name the breaker: gateway breakers {verb.value} lane/NAME")
-    moved = api.post(f"breakers/{quote(name)}:{verb.value}")
+    moved = api.post(f"breakers/{quote(_whole(name, api.all('breakers')))}:{verb.value}")
     if moved is None:
         raise Failure(f"there is no breaker {name}: write provider/NAME, lane/NAME or agent/NAME.")
     if as_json:
         emit_json(moved)
     else:
         emit(f"{moved['scope']}/{moved['name']} is {moved['state'].replace('_', ' ')}.")
+
+
+def _whole(name: str, known: list[Any]) -> str:
+    """A name with its scope, which may be left out where only one breaker has that name."""
+    found = [f"{one['scope']}/{one['name']}" for one in known]
+    meant = [one for one in found if one.partition("/")[2] == name]
+    if name in found or not meant:
+        return name
+    if len(meant) > 1:
+        raise Failure(f"which one: {' or '.join(meant)}?")
+    return meant[0]
 
 
 def _row(one: Any) -> tuple[str, ...]:

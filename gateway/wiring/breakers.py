@@ -68,14 +68,14 @@ class JoinedBreakers:
         return self.board.force(key, state, cause, self._clock.wall())
 
     @asynccontextmanager
-    async def shared(self, redis: Client) -> AsyncIterator[None]:
+    async def shared(self, redis: Client) -> AsyncIterator["JoinedBreakers"]:
         """Tell other replicas, and hear them, until the context ends."""
         async with (
             SharedBreakers(redis, ROOT, self.board.hear) as shared,
             running("breaker audit", self._audit_for_ever()),
         ):
             self._tell = shared.tell
-            yield
+            yield self
 
     def _moved(self, key: BreakerKey, fact: BreakerFact, here: bool) -> None:
         self._observer.breaker_moved(

@@ -135,8 +135,9 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         )
         await loading
         audit = StoredAudit(redis, clock, settings.admin.audit_keep_s)
-        breakers = JoinedBreakers(settings.reliability, chance, clock, metrics, audit)
-        await stack.enter_async_context(breakers.shared(redis))
+        breakers = await stack.enter_async_context(
+            JoinedBreakers(settings.reliability, chance, clock, metrics, audit).shared(redis)
+        )
         pipeline = Pipeline(
             Parts(
                 directory=directory,

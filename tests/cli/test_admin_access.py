@@ -101,6 +101,22 @@ def test_lanes_show_what_is_left(admin: Command) -> None:
     )
 
 
+def test_breakers_are_listed_opened_and_closed(admin: Command) -> None:
+    assert admin("breakers").err == "All breakers are closed, and none has ever moved.\n"
+    assert admin("breakers", "open", "slow").out == "lane/slow is open.\n"
+    table = admin("breakers").out.splitlines()
+    assert table[0].split() == ["BREAKER", "STATE", "WHY", "SINCE", "UNTIL"]
+    assert table[1].split()[:3] == ["lane/slow", "open", "manual"]
+    assert table[1].endswith("until closed")
+    assert admin("breakers", "close", "lane/slow", "--json").json["state"] == "closed"
+    assert {one["scope"] for one in admin("breakers", "--json").json} >= {"lane", "provider"}
+    assert admin("breakers", "reset", "slow").out == "lane/slow is closed.\n"
+    gone = admin("breakers", "open", "lane/fast")
+    assert (gone.code, gone.out) == (1, "")
+    assert "there is no breaker lane/fast" in gone.err
+    assert "name the breaker" in admin("breakers", "open").err
+
+
 def test_a_call_that_nobody_knows(admin: Command) -> None:
     for id_ in ("req_unknown", "../lanes", "a/b?c"):
         outcome = admin("why", id_)
@@ -125,7 +141,7 @@ def test_a_token_may_be_given_and_must_be_right(
     assert command(*elsewhere).json[0]["name"] == "slow"
 
 
-@pytest.mark.parametrize("arguments", [["why", "req_1"], ["queue"], ["lanes"]])
+@pytest.mark.parametrize("arguments", [["why", "req_1"], ["queue"], ["lanes"], ["breakers"]])
 def test_a_gateway_that_does_not_run_is_said(
     command: Command, folder: Path, arguments: list[str]
 ) -> None:

@@ -1,84 +1,18 @@
 """A lane that cannot answer hands its calls to what it falls back on, and each pays for its own."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from gateway.config import configured_lane
 from gateway.domain.limits import LaneLimits
-from gateway.domain.topology import QueueSettings
 from gateway.simulator import FaultRule, RunningSimulator, SimulatorSettings
-from gateway.store.admission import RedisAdmission
 from tests.fixtures.gateway import gateway_settings, running_gateway
 from tests.integration.asking import admin
-from tests.integration.speaking import Agent, Speech, agent, bookkeeper
+from tests.integration.failing_over import CLAUDE, GONE_FOR_LONG, MODELS, SPEECHES, Pair, pair
+from tests.integration.speaking import Speech, agent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MODELS = {
-    "anthropic": ("claude", "claude-sonnet-5", "claude-haiku-4-5"),
-    "openai": ("openai", "gpt-4o", "gpt-4o-mini"),
-    "gemini": ("gemini", "gemini-2.5-pro", "gemini-2.5-flash"),
-}
-SPEECHES = [
-    Speech(dialect, model, stream, provider)
-    for dialect, (provider, model, _) in MODELS.items()
-    for stream in (False, True)
-]
-CLAUDE = SPEECHES[0]
-GONE_FOR_LONG = FaultRule("status", status=429, retry_after_s=300)
-
-
-@dataclass
-class Pair:
-    """A gateway whose lanes `first-DIALECT` fall back on the lanes `second-DIALECT`."""
-
-    url: str
-    simulator: RunningSimulator
-    alice: Agent
-    books: RedisAdmission
-
-    @property
-    def called(self) -> list[tuple[str, int]]:
-        """Model and status of each call at the provider, in order."""
-        return [(one.model, one.status) for one in self.simulator.state.ledger.since(0)]
-
-
-@asynccontextmanager
-async def pair(
-    provider: RunningSimulator,
-    store_url: str,
-    *faults: FaultRule,
-    fallbacks: Mapping[str, tuple[str, ...]] | None = None,
-    limits: LaneLimits = LaneLimits(),
-    max_wait_s: float = 20.0,
-    ttft_s: float = 0.0,
-) -> AsyncIterator[Pair]:
-    provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s))
-    provider.state.reset()
-    provider.state.faults.set(list(faults))
-    plain = gateway_settings(provider.url)
-    providers = plain.topology.providers
-    lanes = [
-        configured_lane(f"{place}-{dialect}", providers[name], (model,), limits)
-        for dialect, (name, *models) in MODELS.items()
-        for place, model in zip(("first", "second"), models, strict=True)
-    ]
-    topology = replace(
-        plain.topology,
-        lanes={lane.name: lane for lane in lanes},
-        queue=QueueSettings(max_wait_s=max_wait_s),
-        fallbacks=fallbacks
-        or {f"first-{dialect}": (second,) for dialect, (_, _, second) in MODELS.items()},
-    )
-    async with (
-        running_gateway(replace(plain, topology=topology), store_url) as running,
-        agent(running.url) as alice,
-        bookkeeper(store_url) as books,
-    ):
-        yield Pair(running.url, provider, alice, books)
-    provider.state.faults.clear()
 
 
 @pytest.mark.parametrize("speech", SPEECHES, ids=str)
