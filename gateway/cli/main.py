@@ -27,6 +27,7 @@ COMMANDS = (
     "lanes",
     "breakers",
     "usage",
+    "plan",
     "keys",
     "check",
     "simulate",
