@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format dashboards simulate bench bench-fleet system
+.PHONY: help setup lock demo serve test lint format dashboards try-clis simulate bench bench-fleet system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -48,6 +48,9 @@ format: $(STAMP) ## Format and apply safe fixes
 
 dashboards: $(STAMP) ## Write the Grafana dashboards anew, from the metric declarations
 	$(BIN)/python -m dashboards
+
+try-clis: $(STAMP) ## Real Claude Code, Codex and Gemini CLI through the gateway (needs npm)
+	@bash tests/clients/try_clis.sh
 
 simulate: $(STAMP) ## Admission on a simulated clock, network and store (SEEDS=1-50)
 	$(BIN)/python -m tests.simulation $(or $(SEEDS),1-50)
