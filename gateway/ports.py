@@ -9,7 +9,15 @@ from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, 
 from gateway.domain.admission import Charge, Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.explanation import Explanation
-from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecord, HeadroomSeen
+from gateway.domain.facts import (
+    AgentTrip,
+    BreakerMove,
+    BreakerState,
+    CallRecord,
+    HeadroomSeen,
+    SessionOver,
+    TurnFollowed,
+)
 from gateway.domain.limits import Headroom
 from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Provider, Topology
@@ -284,3 +292,16 @@ class BreakerObserver(Protocol):
 
     def agent_tripped(self, trip: AgentTrip) -> None:
         """An agent runs away; told once, where it was found."""
+
+
+class SessionObserver(Protocol):
+    """Told of sessions; of each turn and each end once, over all replicas. Must not raise."""
+
+    def turn_followed(self, turn: TurnFollowed) -> None:
+        """A session had a further turn."""
+
+    def session_over(self, session: SessionOver) -> None:
+        """A session is over."""
+
+    def sessions_open(self, count: int) -> None:
+        """So many sessions are open, at all replicas."""

@@ -146,7 +146,7 @@ SESSIONS = Row(
             "Open sessions",
             "Conversations with a call in the last half hour.",
             Unit.COUNT,
-            (Query(added(m.SESSIONS_OPEN), "sessions"),),
+            (Query(shared(m.SESSIONS_OPEN, ""), "sessions"),),
         ),
         Panel(
             "Context growth per turn",

@@ -130,6 +130,27 @@ class AgentTrip:
     enforced: bool
 
 
+@value
+class TurnFollowed:
+    """A turn of a session, beside the one before it in the same context."""
+
+    prompt_tokens: int
+    prompt_tokens_before: int
+    output_tokens_before: int
+
+
+@value
+class SessionOver:
+    """A session had no call for a while.
+
+    Attributes:
+        wall_s: From the beginning of its first call to the end of its last.
+    """
+
+    wall_s: float
+    calls: int
+
+
 @dataclass(frozen=True, slots=True)
 class HeadroomSeen:
     """What a provider's response headers said of a lane."""

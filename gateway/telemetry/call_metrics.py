@@ -14,7 +14,6 @@ from gateway.domain.usage import Usage
 from . import declared
 from .declared import Metric
 from .labels import Names
-from .session_metrics import SessionMetrics
 from .tallies import Bins, Cell, Spread, Tally
 
 _MICRO = 1e-6
@@ -137,16 +136,14 @@ class CallMetrics:
         self._names = names
         self._to = _Families(registry)
         self._overhead = self._to.overhead.bins()
-        self._sessions = SessionMetrics(registry)
         self._spenders: dict[tuple[str, ...], _Spender] = {}
         self._lanes: dict[str, _Lane] = {}
 
-    def hand_over(self, now_s: float) -> None:
+    def hand_over(self) -> None:
         """Give the library what is new."""
         self._to.hand_over()
-        self._sessions.hand_over(now_s)
 
-    def count(self, record: CallRecord, now_s: float) -> None:
+    def count(self, record: CallRecord) -> None:
         """Count one call."""
         names = self._names
         agent, lane = names.agent(record.agent), names.lane(record.lane)
@@ -171,8 +168,6 @@ class CallMetrics:
             self._count_attempts(place, record)
             self._count_use(spender, labels, record)
             self._count_times(place, record)
-            if record.session is not None:
-                self._sessions.turn(record, record.session, now_s)
         if record.routed is not None:
             self._count_route(record.routed)
 

@@ -408,7 +408,7 @@ SESSIONS_OPEN = Metric(
     Kind.GAUGE,
     Unit.COUNT,
     (),
-    "Sessions with a call in the last half hour.",
+    "Sessions with a call in the last half hour, at all replicas.",
 )
 CONTEXT_GROWTH = Metric(
     "gateway_session_context_growth_tokens",

@@ -20,12 +20,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecord, HeadroomSeen
-from gateway.ports import Clock
 
 from . import declared
 from .call_metrics import CallMetrics
 from .declared import Metric
 from .labels import Names
+from .session_metrics import SessionMetrics
 from .tallies import Spread, Tally
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the series, for nothing we show
@@ -39,20 +39,20 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 class Metrics:
     """The metrics of one worker. Implements all observers' ports.
 
+    Attributes:
+        sessions: Told of sessions.
+
     Args:
-        clock: For the age of sessions.
         multiprocess_dir: Where workers put their values; `None` for a single worker.
         version: Of the gateway.
     """
 
-    def __init__(
-        self, clock: Clock, multiprocess_dir: str | None = None, version: str = ""
-    ) -> None:
-        self._clock = clock
+    def __init__(self, multiprocess_dir: str | None = None, version: str = "") -> None:
         self._directory = multiprocess_dir
         self._registry = CollectorRegistry()
         self._names = Names()
         self._calls = CallMetrics(self._registry, self._names)
+        self.sessions = SessionMetrics(self._registry)
         self._unexplained = self._tally(declared.UNEXPLAINED)
         self._untraced = self._tally(declared.SPANS_DROPPED)
         self._moves = self._tally(declared.BREAKER_MOVES)
@@ -78,7 +78,7 @@ class Metrics:
 
     def call_finished(self, record: CallRecord) -> None:
         """Count one call."""
-        self._calls.count(record, self._clock.monotonic())
+        self._calls.count(record)
 
     def headroom_seen(self, seen: HeadroomSeen) -> None:
         """Remember what a provider's headers said last."""
@@ -147,7 +147,8 @@ class Metrics:
         cpu_s = used.user + used.system
         self._cpu.cell().amount += cpu_s - self._cpu_s
         self._cpu_s = cpu_s
-        self._calls.hand_over(self._clock.monotonic())
+        self._calls.hand_over()
+        self.sessions.hand_over()
         for tally in self._tallies:
             tally.hand_over()
         self._store.hand_over()

@@ -28,6 +28,7 @@ from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
 from gateway.store.replays import StoredReplays
+from gateway.store.sessions import StoredSessions
 from gateway.store.tokens import StoredTokens
 from gateway.store.usage import StoredUsage
 from gateway.telemetry.access_log import AccessLog
@@ -101,7 +102,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         directory = await stack.enter_async_context(
             CachedDirectory(redis, settings.topology, settings.agent_keys, clock)
         )
-        metrics = Metrics(clock, plan.multiprocess_dir, __version__)
+        metrics = Metrics(plan.multiprocess_dir, __version__)
         stack.callback(metrics.refresh)
         stack.enter_context(watched_loop(metrics.loop_lagged))
         chance = SystemRandom().random
@@ -129,7 +130,9 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         )
         stack.push_async_callback(accounts.stop)
         observers: list[Observer] = [metrics, explanations, accounts]
-        observers += _writers(stack, settings, replica, clock, metrics)
+        sessions = StoredSessions(redis, ROOT, clock, metrics.sessions)
+        stack.push_async_callback(sessions.stop)
+        observers += (sessions, *_writers(stack, settings, replica, clock, metrics))
         prices = Prices(
             PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
         )

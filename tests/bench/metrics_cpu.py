@@ -18,7 +18,6 @@ from gateway.domain.facts import CallRecord, Session, Trace
 from gateway.telemetry.access_log import Stamp, line
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.spans import SpanMaker
-from gateway.wiring.clock import SystemClock
 from tests.telemetry.test_metrics import RECORD
 
 _TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "80f067aa0ba902b7", "", sampled=True)
@@ -43,7 +42,7 @@ def _per_call_us(tell: Callable[[CallRecord], object], records: list[CallRecord]
 
 
 def _metrics(records: list[CallRecord], directory: str | None) -> str:
-    metrics = Metrics(SystemClock(), directory)
+    metrics = Metrics(directory)
     for record in records[:1000]:
         metrics.call_finished(record)
     metrics.refresh()

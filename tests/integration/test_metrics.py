@@ -45,9 +45,13 @@ async def test_a_gateway_shows_its_calls_its_lanes_and_itself(
             assert answer.status == 200
         assert (await here.alice.say(STREAMED[0], 30)).status == 200
         seen = await shown(here)
-        while seen["gateway_event_loop_lag_seconds_count{}"] == 0:  # it lives for a moment only
-            await asyncio.sleep(0.02)
-            seen = await shown(here)
+        async with asyncio.timeout(10):
+            while (  # written beside the calls, half a second later at most
+                seen["gateway_event_loop_lag_seconds_count{}"] == 0
+                or seen["gateway_session_context_growth_tokens_count{}"] < 2
+            ):
+                await asyncio.sleep(0.02)
+                seen = await shown(here)
     lane = f'lane="{LANE}"'
     rpm = f'{{dimension="rpm",{lane}}}'
     assert seen["gateway_lane_limit" + rpm] == 1000

@@ -19,15 +19,16 @@ from gateway.domain.facts import (
     HeadroomSeen,
     Routed,
     Session,
+    SessionOver,
+    TurnFollowed,
 )
 from gateway.domain.limits import Dimension, Headroom
 from gateway.domain.outcome import Fault, Reason
 from gateway.domain.routes import Choice, RouteMode, Why
 from gateway.domain.usage import ModelUsage, Usage
-from gateway.telemetry import labels, session_metrics
+from gateway.telemetry import labels
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.session_metrics import IDLE_S
 
 RECORD = CallRecord(
     request_id="req_1",
@@ -84,7 +85,7 @@ class Clock:
 
 
 def figures(*records: CallRecord) -> dict[str, float]:
-    metrics = Metrics(Clock())
+    metrics = Metrics()
     for record in records:
         metrics.call_finished(record)
     return shown(metrics)
@@ -277,7 +278,7 @@ def test_routes_show_what_they_saved_and_what_they_lost() -> None:
 
 
 def test_a_breaker_shows_its_state_and_counts_moves_where_they_were_made() -> None:
-    metrics = Metrics(Clock())
+    metrics = Metrics()
     opened = BreakerMove(BreakerScope.LANE, "sonnet", BreakerState.OPEN, "failures")
     metrics.breaker_moved(opened)
     metrics.breaker_moved(replace(opened, to=BreakerState.HALF_OPEN, here=False))
@@ -292,7 +293,7 @@ def test_a_breaker_shows_its_state_and_counts_moves_where_they_were_made() -> No
 
 
 def test_what_providers_say_is_left_is_shown_as_it_was_said_last() -> None:
-    metrics = Metrics(Clock())
+    metrics = Metrics()
     for left in (900, 700):
         seen = (Headroom(Dimension.ITPM, 1000, left), Headroom(Dimension.RPM, 50, None))
         metrics.headroom_seen(HeadroomSeen("sonnet", seen))
@@ -300,35 +301,19 @@ def test_what_providers_say_is_left_is_shown_as_it_was_said_last() -> None:
 
 
 def test_a_session_shows_how_its_context_grows_and_what_is_kept_of_it() -> None:
-    clock = Clock()
-    metrics = Metrics(clock)
-    session = Session("s-1")
-    prompts = (1000, 1500, 600)
-    for n, prompt in enumerate(prompts):
-        clock.now_s = 100.0 * (n + 1)
-        usage = Usage(input_tokens=prompt, output_tokens=200)
-        metrics.call_finished(replace(RECORD, session=session, usage=usage, total_s=10.0))
-    helper = replace(RECORD, session=Session("s-1", "sub-agent"), usage=Usage(input_tokens=5))
-    metrics.call_finished(helper)
+    metrics = Metrics()
+    metrics.sessions.sessions_open(3)
+    metrics.sessions.turn_followed(TurnFollowed(1500, 1000, 200))
+    metrics.sessions.turn_followed(TurnFollowed(600, 1500, 200))
+    metrics.sessions.session_over(SessionOver(210.0, 4))
     seen = shown(metrics)
     assert seen["gateway_session_context_growth_tokens_count"] == 1
     assert seen["gateway_session_context_growth_tokens_sum"] == 500
     assert seen["gateway_session_context_shrunk_total"] == 1
     assert seen["gateway_session_context_retained_ratio_sum"] == pytest.approx(1 + 600 / 1700)
-    assert seen["gateway_sessions_open"] == 1
-    assert seen["gateway_session_seconds_count"] == 0
-    clock.now_s = 300 + IDLE_S
-    seen = shown(metrics)
-    assert seen["gateway_sessions_open"] == 0
+    assert seen["gateway_sessions_open"] == 3
     assert seen["gateway_session_seconds_sum"] == pytest.approx(210.0)
     assert seen["gateway_session_calls_sum"] == 4
-
-
-def test_sessions_that_newer_ones_push_out_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_metrics, "MAX_SESSIONS", 3)
-    seen = figures(*(replace(RECORD, session=Session(f"s-{n}")) for n in range(10)))
-    assert seen["gateway_sessions_open"] == 3
-    assert seen["gateway_session_seconds_count"] == 7
 
 
 async def test_the_access_log_has_one_json_line_for_each_call() -> None:
