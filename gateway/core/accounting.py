@@ -1,6 +1,7 @@
 """From finished calls to rows of the accounts, and from these to sums by group."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from operator import add
 from typing import TypeAlias
 
 from gateway.domain.facts import CallRecord
@@ -10,62 +11,70 @@ from gateway.domain.usage import Usage
 Keys: TypeAlias = tuple[str, ...]
 """A row: agent, team, provider, lane, model, and in the accounts by tag the tag."""
 _MS = 1000
+NOTHING = Usage()
 _LANE, _MODEL = KEYS.index(Attribution.LANE), KEYS.index(Attribution.MODEL)
 _TAG = len(KEYS)
 
 
-def entries(record: CallRecord) -> Iterator[tuple[Keys, Spent]]:
-    """What one call adds to the accounts; another model's part of it is a row of its own.
+def entries(record: CallRecord) -> list[tuple[Keys, list[int]]]:
+    """What one call adds to the accounts, in the order of `AMOUNTS`.
 
-    Calls of which nobody knows who made them add nothing, nor do those the gateway answers itself.
+    Another model's part of a call is a row of its own. Calls of which nobody knows who made them
+    add nothing, nor do those that the gateway answers itself.
     """
     if not record.agent:
-        return
+        return []
     keys = (record.agent, record.team or "", record.provider, record.lane, record.model)
+    wait_ms = round(record.wait_s * _MS)
     if not record.attempts:
-        if record.reason is not None:
-            yield keys, Spent(refused=1, wait_ms=round(record.wait_s * _MS))
-        return
-    usage = record.usage
-    yield (
-        keys,
-        _spent(
-            usage,
-            record.cost_microusd - sum(record.others_microusd),
-            calls=1,
-            unpriced=not record.priced,
-            wait_s=record.wait_s,
-            upstream_s=record.upstream_s,
-        ),
+        if record.reason is None:
+            return []
+        return [(keys, _amounts(NOTHING, 0, refused=1, wait_ms=wait_ms))]
+    usage, microusd = record.usage, record.cost_microusd
+    own = _amounts(
+        usage,
+        microusd - sum(record.others_microusd) if record.others_microusd else microusd,
+        1,
+        unpriced=0 if record.priced else 1,
+        wait_ms=wait_ms,
+        upstream_ms=round(record.upstream_s * _MS),
     )
-    for other, microusd in zip(usage.others, record.others_microusd, strict=False):
-        yield (*keys[:_MODEL], other.model), _spent(other.usage, microusd)
+    if not usage.others:
+        return [(keys, own)]
+    others = [
+        ((*keys[:_MODEL], other.model), _amounts(other.usage, microusd))
+        for other, microusd in zip(usage.others, record.others_microusd, strict=False)
+    ]
+    return [(keys, own), *others]
 
 
-def _spent(
+def _amounts(
     usage: Usage,
     microusd: int,
     calls: int = 0,
     *,
-    unpriced: bool = False,
-    wait_s: float = 0.0,
-    upstream_s: float = 0.0,
-) -> Spent:
-    return Spent(
-        calls=calls,
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        output_tokens=usage.output_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cost_microusd=microusd,
-        unpriced=int(unpriced),
-        estimated=int(not usage.exact),
-        web_searches=usage.web_searches,
-        wait_ms=round(wait_s * _MS),
-        upstream_ms=round(upstream_s * _MS),
-    )
+    refused: int = 0,
+    unpriced: int = 0,
+    wait_ms: int = 0,
+    upstream_ms: int = 0,
+) -> list[int]:
+    """In the order of `AMOUNTS`; this runs for each call, so nothing is looked up by name."""
+    return [
+        calls,
+        refused,
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        microusd,
+        unpriced,
+        0 if usage.exact else 1,
+        usage.web_searches,
+        wait_ms,
+        upstream_ms,
+    ]
 
 
 def folded(keys: Keys) -> Keys:
@@ -91,8 +100,7 @@ class Sums:
             sums = self._sums.get(group)
             if sums is None:
                 sums = self._sums[group] = [0] * len(AMOUNTS)
-            for at, amount in enumerate(amounts):
-                sums[at] += amount
+            sums[:] = map(add, sums, amounts)
 
     def rows(self) -> list[UsageRow]:
         """The groups, by time and then by name."""

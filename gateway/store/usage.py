@@ -16,6 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from importlib.resources import files
+from operator import add
 from typing import Any, TypeAlias
 
 import msgspec
@@ -79,8 +80,7 @@ class StoredUsage:
         if not self._keep_ms:
             return
         hour_s = int(self._clock.wall()) // HOUR_S * HOUR_S
-        for keys, spent in entries(record):
-            amounts = spent.amounts()
+        for keys, amounts in entries(record):
             self._add(_CALLS, hour_s, keys, amounts)
             for tag in record.tags:
                 self._add(_TAGS, hour_s, (*keys, tag), amounts)
@@ -133,8 +133,7 @@ class StoredUsage:
         if sums is None:
             self._pending[place] = list(amounts)
         else:
-            for at, amount in enumerate(amounts):
-                sums[at] += amount
+            sums[:] = map(add, sums, amounts)
 
     def _wake(self, after_s: float) -> None:
         if self._timer is None and self._writing is None:

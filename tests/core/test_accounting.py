@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gateway.core.accounting import Sums, entries, folded
+from gateway.core.accounting import Keys, Sums, entries, folded
+from gateway.domain.facts import CallRecord
 from gateway.domain.outcome import Reason
 from gateway.domain.spending import Attribution, Spent, UsageQuery, UsageRow
 from gateway.domain.usage import ModelUsage, Usage
@@ -21,16 +22,18 @@ CALLED = replace(
 )
 
 
+def spent_by(record: CallRecord) -> list[tuple[Keys, Spent]]:
+    return [(keys, Spent(*amounts)) for keys, amounts in entries(record)]
+
+
 def test_a_call_adds_its_tokens_its_cost_and_its_times() -> None:
-    assert list(entries(CALLED)) == [
-        (KEYS, Spent(1, 0, 10, 20, 30, 5, 40, 7, 99, 0, 0, 0, 500, 1250))
-    ]
+    assert spent_by(CALLED) == [(KEYS, Spent(1, 0, 10, 20, 30, 5, 40, 7, 99, 0, 0, 0, 500, 1250))]
 
 
 def test_another_models_part_is_a_row_of_its_own_and_no_call() -> None:
     others = (ModelUsage("advisor", Usage(3, output_tokens=4)),)
     record = replace(CALLED, usage=replace(CALLED.usage, others=others), others_microusd=(60,))
-    (_, own), (keys, other) = entries(record)
+    (_, own), (keys, other) = spent_by(record)
     assert keys == (*KEYS[:4], "advisor")
     assert other == Spent(input_tokens=3, output_tokens=4, cost_microusd=60)
     assert (own.cost_microusd, own.calls) == (39, 1)
@@ -38,14 +41,14 @@ def test_another_models_part_is_a_row_of_its_own_and_no_call() -> None:
 
 def test_a_refusal_is_counted_and_what_reached_nobody_is_not() -> None:
     refused = replace(RECORD, attempts=0, reason=Reason.AGENT_BUDGET, wait_s=2.0)
-    assert list(entries(refused)) == [(KEYS, Spent(refused=1, wait_ms=2000))]
-    assert not list(entries(replace(refused, agent="")))
-    assert not list(entries(replace(RECORD, attempts=0, reason=None)))
+    assert spent_by(refused) == [(KEYS, Spent(refused=1, wait_ms=2000))]
+    assert not spent_by(replace(refused, agent=""))
+    assert not spent_by(replace(RECORD, attempts=0, reason=None))
 
 
 def test_what_is_unpriced_or_estimated_is_flagged() -> None:
     record = replace(CALLED, priced=False, usage=Usage(1, exact=False))
-    ((_, spent),) = entries(record)
+    ((_, spent),) = spent_by(record)
     assert (spent.unpriced, spent.estimated) == (1, 1)
 
 
