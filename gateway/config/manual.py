@@ -153,7 +153,8 @@ KEEPALIVE: Final = Leaf(
 )  # fmt: skip
 PASSTHROUGH_TOKENS: Final = Leaf(
     "passthrough_tokens", kinds.whole(0),
-    "What a changing call on a path that the gateway does not read is charged, in tokens.",
+    "What a changing call on a path that the gateway does not read is charged, in tokens, and in "
+    "money as so much input of an unpriced model.",
     _SERVER.passthrough_tokens, "`1000`",
 )  # fmt: skip
 MAX_OWN_LANES: Final = Leaf(

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from gateway.core.pricing import Cost
 from gateway.domain.outcome import ProviderVerdict, Reason, Refusal, UpstreamFailure
+from gateway.domain.usage import Usage
 from gateway.ports import UpstreamRequest
 
 from .asgi import Receive
@@ -16,6 +18,8 @@ from .refused import Refused
 from .reservation import Reservation
 from .turn import take_turn
 
+UNREAD = Usage(exact=False)
+"""What such a call used: tokens that nobody here can read."""
 _SHUT = Refusal(Reason.BREAKER_OPEN, "The provider has failed a moment ago.", 1.0)
 
 
@@ -61,6 +65,8 @@ async def _forward(
     trial: Trial,
 ) -> None:
     response = await dispatch(call, plan, request, reservation, parts)
+    if plan.ticket.charge.cost_microusd:  # settled as it was reserved, and told as a guess
+        call.cost, call.usage = Cost(plan.ticket.charge.cost_microusd, priced=True), UNREAD
     if response.status < 500:  # what an error means here is not known
         trial.answered(ProviderVerdict.OK)
     try:

@@ -174,13 +174,21 @@ def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
         hard_tpm = parts.directory.topology.hard_tpm(agent)
         return charging.expected(target.lane, facts, guess, cost.microusd, hard_tpm)
     if call.matched.endpoint is Endpoint.PASSTHROUGH and call.request.method in _CHANGING:
-        return _stated(parts.settings.passthrough_tokens)
+        return _stated(target, parts)
     return Charge(requests=1)
 
 
-def _stated(tokens: int) -> Charge:
-    """A charge for a call whose use cannot be read."""
-    return Charge(requests=1, lane_input_tokens=tokens, lane_tokens=tokens, input_tokens=tokens)
+def _stated(target: Target, parts: Parts) -> Charge:
+    """A charge for a call whose use cannot be read: so many tokens of a model without a price."""
+    tokens = parts.settings.passthrough_tokens
+    cost = parts.price(target.provider, ("",), Usage(tokens), parts.clock.wall())
+    return Charge(
+        requests=1,
+        lane_input_tokens=tokens,
+        lane_tokens=tokens,
+        input_tokens=tokens,
+        cost_microusd=cost.microusd,
+    )
 
 
 def ticket(call: Call, agent: Agent, target: Target, amount: Charge) -> TicketRequest:

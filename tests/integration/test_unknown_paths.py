@@ -54,6 +54,9 @@ async def test_a_path_without_a_codec_is_charged_the_stated_default(
             assert await post(here, speech, path) != 429
             budget = await here.books.inspect_agent("alice")
             assert (budget.tokens, budget.requests) == (count * DEFAULT_TOKENS, count)
+            assert (
+                budget.spent_day == count * DEFAULT_TOKENS * 5
+            )  # $5 per million, as an unpriced model
         assert await post(here, speech, path) == 429
         assert provider.state.ledger.totals.requests == 2
 
