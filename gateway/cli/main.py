@@ -26,6 +26,7 @@ COMMANDS = (
     "queue",
     "lanes",
     "breakers",
+    "routes",
     "usage",
     "plan",
     "keys",

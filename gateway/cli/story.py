@@ -44,14 +44,14 @@ def story(call: Fields) -> Iterator[str]:
     yield f"  {_who(call)}"
     yield f"  {call['at'][:19].replace('T', ' ')} UTC"
     yield ""
-    yield from _route(call)
+    yield from route_story(call)
     yield from _waits(call)
     yield from _attempts(call)
     yield from _tokens(call)
     yield from _end(call)
 
 
-def _route(call: Fields) -> Iterator[str]:
+def route_story(call: Fields) -> Iterator[str]:
     """What routing decided; nothing where no route matched."""
     route = call.get("route")
     if route is None:

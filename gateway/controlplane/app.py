@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from . import agents, audit, breakers, calls, capacity, lanes, queue, tokens, usage
+from . import agents, audit, breakers, calls, capacity, lanes, queue, routing, tokens, usage
 from .auth import GUARDED, Guard
 from .parts import AdminParts
 from .problems import answer_problems, responses
@@ -18,6 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     usage.router,
     capacity.router,
+    routing.router,
 )
 
 

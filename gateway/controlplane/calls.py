@@ -70,6 +70,7 @@ class Route(FromDomain):
     detail: str
     score: float | None = Field(description="How simple the call looked, 0 to 1.")
     saved_microusd: int = Field(description="Against staying; below zero for a loss.")
+    arm: str = Field(description="The group that its conversation is counted in.")
 
 
 class Call(FromDomain):

@@ -3,11 +3,13 @@
 Apart from `parts`, so that building it does not import FastAPI.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.core.price_table import Price
+from gateway.core.routing.ledger import RouteLedger
+from gateway.domain.routes import Route
 from gateway.domain.topology import Provider
 from gateway.ports import (
     Accounts,
@@ -31,6 +33,8 @@ class AdminParts:
     Attributes:
         token: The configured bearer token, which may do everything.
         version: Of the gateway, for the API's description.
+        ledger: What is known of the routes.
+        resume: Puts a route that was returned to shadow back into its mode; raises `StoreSilent`.
         price_of: (provider, model, epoch seconds) → its price, and whether it is known.
     """
 
@@ -46,3 +50,5 @@ class AdminParts:
     replays: Replays
     accounts: Accounts
     price_of: PriceOf
+    ledger: RouteLedger
+    resume: Callable[[Route], Awaitable[None]]

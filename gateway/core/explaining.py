@@ -76,4 +76,6 @@ def _route(routed: Routed) -> RouteStory:
         detail=routed.detail,
         score=routed.score,
         saved_microusd=routed.saved_microusd,
+        arm=routed.arm.value,
+        conversation=routed.conversation,
     )

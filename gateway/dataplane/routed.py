@@ -14,6 +14,8 @@ from gateway.ports import Headers
 from .parts import Parts
 from .target import Target
 
+_HEADS = 3
+"""Tools, system and first message: what other conversations may begin with, too."""
 _NOBODY = Side("", 0, 0, caches=False, cached_from_tokens=0)
 
 
@@ -132,6 +134,7 @@ class Routing:
         stay, other = actual, actual
         if usage.total_tokens and self._facts is not None and self._move is not self.stay:
             stay, other = self._reckon(moved, usage, actual)
+            self._share(answered, usage)
         verdict = self.verdict
         arm = verdict.arm if self.mode is not RouteMode.OFF else Arm.STAYED
         routed = Routed(
@@ -153,6 +156,17 @@ class Routing:
         )
         self._parts.ledger.finished(request_id, routed, actual, self._parts.clock.wall())
         return routed
+
+    def _share(self, answered: Target | None, usage: Usage) -> None:
+        """Let other replicas know which beginnings of prompts are warm now."""
+        facts = self._facts
+        if answered is None or facts is None or not facts.prefixes:
+            return
+        if usage.cache_read_tokens + usage.cache_write_tokens == 0:
+            return
+        now = self._parts.clock.wall()
+        for prefix in facts.prefixes[:_HEADS]:
+            self._parts.ledger.warmed(answered.model, prefix.digest, facts.cache_lifetime_s, now)
 
     def _saved(self, arm: Arm, actual: int, stay: int, other: int) -> int:
         if arm is Arm.ROUTED:

@@ -89,6 +89,8 @@ class RouteStory:
         detail: What exactly, in a few words.
         score: How simple the call looked, 0 to 1; `None` where nothing was scored.
         saved_microusd: Against staying; below zero for a loss.
+        arm: The group that its conversation is counted in.
+        conversation: A digest that names it.
     """
 
     policy: str
@@ -100,6 +102,8 @@ class RouteStory:
     detail: str = ""
     score: float | None = None
     saved_microusd: int = 0
+    arm: str = "stayed"
+    conversation: str = ""
 
 
 @value

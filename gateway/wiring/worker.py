@@ -28,6 +28,7 @@ from gateway.store.connection import ROOT, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
 from gateway.store.replays import StoredReplays
+from gateway.store.routes import SharedRoutes
 from gateway.store.sessions import StoredSessions
 from gateway.store.tokens import StoredTokens
 from gateway.store.usage import StoredUsage
@@ -46,6 +47,7 @@ from .ids import replica_id, request_ids
 from .logs import log_to_stderr
 from .pages import pages
 from .prices import Prices, load, published
+from .scorers import scorers_of
 from .tracing import tracer, traces
 
 log = logging.getLogger("gateway")
@@ -141,6 +143,12 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         breakers = await stack.enter_async_context(
             JoinedBreakers(settings.reliability, chance, clock, metrics, audit).shared(redis)
         )
+        book, ledger = EstimateBook(), RouteLedger()
+        shared_routes = await stack.enter_async_context(
+            SharedRoutes(
+                redis, ROOT, replica, ledger, book, lambda: directory.topology.routes, clock
+            )
+        )
         pipeline = Pipeline(
             Parts(
                 directory=directory,
@@ -151,11 +159,12 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 tracer=tracer(settings.tracing),
                 clock=clock,
                 price=prices,
-                book=EstimateBook(),
+                book=book,
                 request_ids=request_ids(replica),
                 gates=breakers.gates,
                 chance=chance,
-                ledger=RouteLedger(),
+                ledger=ledger,
+                scorers=scorers_of(settings.routes),
                 settings=data_plane_settings(settings),
             )
         )
@@ -182,6 +191,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 tokens=StoredTokens(redis, clock),
                 replays=StoredReplays(redis),
                 accounts=accounts,
+                ledger=ledger,
+                resume=shared_routes.resume,
                 price_of=prices.price,
             )
 

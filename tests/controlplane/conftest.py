@@ -15,12 +15,14 @@ from gateway.core.breaker import BreakerSettings
 from gateway.core.breaker_board import BreakerBoard
 from gateway.core.cost_planning import flat_price
 from gateway.core.price_table import Price
+from gateway.core.routing.ledger import RouteLedger
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import BreakerState
 from gateway.domain.limits import LaneLimits
+from gateway.domain.routes import Route
 from gateway.domain.spending import UsageQuery, UsageRow
 from gateway.domain.topology import Agent, Lane, Provider, Topology
 from gateway.ports import Identity, StillRunning, StoreSilent
@@ -56,6 +58,11 @@ class Desk:
     used: list[UsageRow] = field(default_factory=list)
     asked: list[UsageQuery] = field(default_factory=list)
     recorded: list[AuditEntry] = field(default_factory=list)
+    ledger: RouteLedger = field(default_factory=RouteLedger)
+
+    async def resume(self, route: Route) -> None:
+        self._speak()
+        self.ledger.resume(route.name)
 
     def call(self, *operations: list[object]) -> None:
         """Operations of one replica."""
@@ -229,6 +236,8 @@ async def client(
         accounts=desk,
         price_of=desk.price_of,
         breakers=breakers,
+        ledger=desk.ledger,
+        resume=desk.resume,
     )
     transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
     async with httpx2.AsyncClient(

@@ -273,3 +273,63 @@ async def test_what_the_cheap_model_is_not_known_to_do_stays(
     async with routed(simulator, store_url, strong) as client:
         answer = await client.ask(EASY, model="claude-opus-4-6", **fields)
         assert told(answer) == "stay/capability", why
+
+
+async def test_the_admin_api_tells_what_came_of_a_route_and_takes_outcomes(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    route = replace(ENFORCED, min_volume=3, margin=0.2)
+    held = replace(route, name="held", holdout=0.9, match=RouteMatch(model="claude-opus-*"))
+    async with routed(simulator, store_url, route, held) as client, admin(client.url) as operator:
+        answers = [await client.ask(f"{EASY} {n}") for n in range(4)]
+        for n in range(12):
+            await client.ask(f"{EASY} {n}", model="claude-opus-4-5")
+        first, second = (await operator.find("routes"))["items"]
+        assert (first["name"], first["mode_in_force"]) == ("easy", "enforce")
+        assert first["arms"]["routed"]["conversations"] == 4
+        assert first["arms"]["routed"]["saved_microusd"] > 0
+        assert (
+            second["arms"]["holdout"]["conversations"] > second["arms"]["routed"]["conversations"]
+        )
+        held_out = second["arms"]["holdout"]
+        assert held_out["stay_microusd"] == held_out["actual_microusd"] > held_out["other_microusd"]
+
+        told = {"request_id": answers[0].headers["x-gateway-request-id"], "good": False}
+        taken = await operator.client.post("/admin/v1/feedback", json=told)
+        assert taken.json() == {"route": "easy", "arm": "routed"}
+        await client.ask(EASY, headers={"x-gateway-session": "s1"})
+        told = {"session": "s1", "agent": ALICE, "good": True}
+        assert (await operator.client.post("/admin/v1/feedback", json=told)).status_code == 200
+        arm = (await operator.find("routes/easy"))["arms"]["routed"]
+        assert (arm["troubled"], arm["troubles"]["outcome"], arm["good_outcomes"]) == (1, 1, 1)
+        for wrong, status in (
+            ({"request_id": "req_nobody", "good": True}, 404),
+            ({"session": "s1", "good": True}, 422),
+            ({"good": True}, 422),
+        ):
+            answer = await operator.client.post("/admin/v1/feedback", json=wrong)
+            assert answer.status_code == status
+        assert (await operator.get("routes/none")).status_code == 404
+        assert (await operator.client.post("/admin/v1/routes/easy/resume")).status_code == 200
+        arm = (await operator.find("routes/easy"))["arms"]["routed"]
+        assert arm["conversations"] == 0
+        (change,) = (await operator.find("audit", action="routes.resume"))["items"]
+        assert change["subject"] == "routes/easy"
+
+
+async def test_a_conversation_keeps_its_model_on_another_replica(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    session = {"x-gateway-session": "two-replicas"}
+    async with (
+        routed(simulator, store_url, ENFORCED) as one,
+        routed(simulator, store_url, ENFORCED) as other,
+    ):
+        assert told(await one.ask(EASY, headers=session)) == "move/simple"
+        for _ in range(200):
+            later = await other.ask(HARD, "And?", HARD, headers=session)
+            if told(later) == "move/pinned":
+                break
+            session = {"x-gateway-session": session["x-gateway-session"] + "x"}
+            assert told(await one.ask(EASY, headers=session)) == "move/simple"
+        assert told(later) == "move/pinned"

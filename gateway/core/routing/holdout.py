@@ -56,6 +56,18 @@ class ArmCounts:
         """Against staying; negative if it cost more."""
         return self.stay - self.actual
 
+    def add(self, more: "ArmCounts", sign: int = 1) -> None:
+        """Count others as well, or no longer."""
+        self.conversations += sign * more.conversations
+        self.troubled += sign * more.troubled
+        self.calls += sign * more.calls
+        self.actual += sign * more.actual
+        self.stay += sign * more.stay
+        self.other += sign * more.other
+        self.good += sign * more.good
+        for kind, count in more.troubles.items():
+            self.troubles[kind] += sign * count
+
     def fields(self) -> dict[str, int]:
         """As flat numbers, for the store; those that are zero are left out."""
         flat = {

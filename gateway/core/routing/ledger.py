@@ -7,6 +7,7 @@ all as the store last said. Without a store the two together are this replica's 
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from gateway.domain.facts import Routed
 from gateway.domain.routes import Arm, Choice, Route, RouteMode, Trouble
@@ -38,33 +39,63 @@ class Recent:
     arm: Arm
 
 
+@value
+class Pinned:
+    """A decision, for the other replicas."""
+
+    conversation: str
+    pin: Pin
+
+
+@value
+class Warmed:
+    """A provider's cache holds a prefix, until epoch seconds; for the other replicas."""
+
+    model: str
+    digest: bytes
+    until: float
+
+
+Shared: TypeAlias = Pinned | Warmed
+
+
 class RouteLedger:
-    """The memory of all routes.
+    """The memory of all routes."""
 
-    Args:
-        told: Hears of each new pin, to carry it to other replicas.
-    """
-
-    def __init__(self, told: Callable[[str, Pin], None] | None = None) -> None:
+    def __init__(self) -> None:
         self.pins = Pins()
         self.complete = False
         """What other replicas know is known here, too."""
-        self._told = told
+        self._told: Callable[[Shared], None] | None = None
+        self._warmed: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._recent: OrderedDict[str, Recent] = OrderedDict()
         self._since: dict[str, Arms] = {}
         self._totals: dict[str, Arms] = {}
         self._returned: dict[str, str] = {}
 
-    def listen(self, told: Callable[[str, Pin], None]) -> None:
-        """From now on, tell of each new pin."""
+    def listen(self, told: Callable[[Shared], None]) -> None:
+        """From now on, tell of what the other replicas should know."""
         self._told = told
 
     def remember(self, conversation: str, pin: Pin) -> None:
         """A decision fell here."""
         self.pins.put(conversation, pin)
         if self._told is not None:
-            self._told(conversation, pin)
+            self._told(Pinned(conversation, pin))
+
+    def warmed(self, model: str, digest: bytes, lifetime_s: float, now: float) -> None:
+        """A prefix was put into a provider's cache, or used there; told when it is news."""
+        if self._told is None:
+            return
+        key, until = (model, digest), now + lifetime_s
+        if until - self._warmed.get(key, 0.0) < lifetime_s / 2:
+            return
+        self._warmed[key] = until
+        self._warmed.move_to_end(key)
+        if len(self._warmed) > MAX_RECENT:
+            self._warmed.popitem(last=False)
+        self._told(Warmed(model, digest, until))
 
     def take_back(self, conversation: str, now: float) -> None:
         """The simple model cannot go on with a conversation."""
@@ -146,7 +177,7 @@ class RouteLedger:
         both = no_counts()
         for part in (self._totals.get(policy), self._since.get(policy)):
             for arm, counts in (part or {}).items():
-                _add(both[arm], counts)
+                both[arm].add(counts)
         return both
 
     def judged(self, route: Route) -> Finding:
@@ -177,15 +208,15 @@ class RouteLedger:
         for policy, arms in taken.items():
             totals = self._totals.setdefault(policy, no_counts())
             for arm, counts in arms.items():
-                _add(totals[arm], counts)
+                totals[arm].add(counts)
         return taken
 
     def put_back(self, taken: Mapping[str, Arms]) -> None:
         """The store did not take it: it goes there the next time."""
         for policy, arms in taken.items():
             for arm, counts in arms.items():
-                _add(self._counts(policy, arm), counts)
-                _add(self._totals[policy][arm], counts, -1)
+                self._counts(policy, arm).add(counts)
+                self._totals[policy][arm].add(counts, -1)
 
     def set_totals(self, policy: str, arms: Arms) -> None:
         """What the store says of all replicas together."""
@@ -209,15 +240,3 @@ class RouteLedger:
                     now + PIN_LIFETIME_S),
             )  # fmt: skip
         self._counts(policy, arm).troubled += 1
-
-
-def _add(into: ArmCounts, more: ArmCounts, sign: int = 1) -> None:
-    into.conversations += sign * more.conversations
-    into.troubled += sign * more.troubled
-    into.calls += sign * more.calls
-    into.actual += sign * more.actual
-    into.stay += sign * more.stay
-    into.other += sign * more.other
-    into.good += sign * more.good
-    for kind, count in more.troubles.items():
-        into.troubles[kind] += sign * count
