@@ -1,6 +1,7 @@
 """From finished calls to rows of the accounts, and from these to sums by group."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 from operator import add
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ _MS = 1000
 NOTHING = Usage()
 _LANE, _MODEL = KEYS.index(Attribution.LANE), KEYS.index(Attribution.MODEL)
 _TAG = len(KEYS)
+_NONE = repeat(0)
 
 
 def entries(record: CallRecord) -> list[tuple[Keys, list[int]]]:
@@ -91,16 +93,20 @@ class Sums:
         self._by = [_TAG if one is Attribution.TAG else KEYS.index(one) for one in query.by]
         self._sums: dict[tuple[int | None, Keys], list[int]] = {}
 
-    def add(self, hour_s: int, rows: Iterable[tuple[Sequence[str], Sequence[int]]]) -> None:
-        """The rows of one hour."""
+    def group(self, keys: Sequence[str]) -> Keys:
+        """The group that a row belongs to."""
+        return tuple([keys[at] for at in self._by])
+
+    def add(self, hour_s: int, rows: Iterable[tuple[Keys, Sequence[int]]]) -> None:
+        """The rows of one hour: group and amounts, of which older versions may have kept fewer."""
         bucket_s = self._query.bucket_s
         start_s = None if bucket_s is None else hour_s - hour_s % bucket_s
-        for keys, amounts in rows:
-            group = (start_s, tuple([keys[at] for at in self._by]))
-            sums = self._sums.get(group)
+        for group, amounts in rows:
+            place = (start_s, group)
+            sums = self._sums.get(place)
             if sums is None:
-                sums = self._sums[group] = [0] * len(AMOUNTS)
-            sums[:] = map(add, sums, amounts)
+                sums = self._sums[place] = [0] * len(AMOUNTS)
+            sums[:] = map(add, sums, chain(amounts, _NONE))
 
     def rows(self) -> list[UsageRow]:
         """The groups, by time and then by name."""

@@ -37,8 +37,6 @@ CHUNK = 200
 """Rows in one script call, which blocks the store for a fraction of a millisecond."""
 MAX_PENDING = 10_000
 """Rows that wait for a lost store before models and tags are folded."""
-_AT_ONCE = 8
-"""Hours read in one go."""
 _GOODBYE_S = 2.0
 _CALLS, _TAGS = "calls", "tags"
 
@@ -74,6 +72,7 @@ class StoredUsage:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._failing = False
+        self._stopping = False
 
     def call_finished(self, record: CallRecord) -> None:
         """Put one call down."""
@@ -97,21 +96,20 @@ class StoredUsage:
         """
         accounts = _TAGS if Attribution.TAG in query.by else _CALLS
         sums = Sums(query)
+        groups: dict[bytes, Keys] = {}  # the same rows come again each hour
         first_s = max(query.since_s, self._clock.wall() - self._keep_ms / 1000 - HOUR_S)
         hours = range(int(first_s) // HOUR_S * HOUR_S, int(-(-query.until_s // 1)), HOUR_S)
         try:
-            for at in range(0, len(hours), _AT_ONCE):
-                some = hours[at : at + _AT_ONCE]
-                keys = [f"{self._root}:usage:{accounts}:{hour_s}" for hour_s in some]
-                found = await asyncio.gather(*(self._redis.hgetall(key) for key in keys))
-                for hour_s, rows in zip(some, found, strict=True):
-                    sums.add(hour_s, _unpacked(rows))
+            for hour_s in hours:  # one by one, so that calls are served in between
+                rows = await self._redis.hgetall(f"{self._root}:usage:{accounts}:{hour_s}")
+                sums.add(hour_s, _unpacked(rows, groups, sums))
         except (RedisError, OSError) as error:
             raise StoreSilent(str(error)) from error
         return sums.rows()
 
     async def stop(self) -> None:
         """Write what is left, if the store takes it soon."""
+        self._stopping = True  # from here on, only this writes
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -136,7 +134,7 @@ class StoredUsage:
             sums[:] = map(add, sums, amounts)
 
     def _wake(self, after_s: float) -> None:
-        if self._timer is None and self._writing is None:
+        if self._timer is None and self._writing is None and not self._stopping:
             self._timer = asyncio.get_running_loop().call_later(after_s, self._flush)
 
     def _flush(self) -> None:
@@ -188,6 +186,14 @@ _ROW = msgspec.json.Decoder(list[str]).decode
 _AMOUNTS = msgspec.msgpack.Decoder(list[int]).decode
 
 
-def _unpacked(rows: Mapping[Any, Any]) -> list[tuple[list[str], list[int]]]:
-    """From the store's bytes (redis-py does not say so)."""
-    return [(_ROW(row), _AMOUNTS(amounts)) for row, amounts in rows.items()]
+def _unpacked(
+    rows: Mapping[Any, Any], groups: dict[bytes, Keys], sums: Sums
+) -> list[tuple[Keys, list[int]]]:
+    """Rows with their groups, from the store's bytes (redis-py does not say that it is bytes)."""
+    found = []
+    for row, amounts in rows.items():
+        group = groups.get(row)
+        if group is None:
+            group = groups[row] = sums.group(_ROW(row))
+        found.append((group, _AMOUNTS(amounts)))
+    return found

@@ -70,7 +70,7 @@ def test_rows_add_up_by_group_and_time() -> None:
     def summed(*by: Attribution, bucket_s: int | None = None) -> list[UsageRow]:
         sums = Sums(UsageQuery(0, 0, by, bucket_s))
         for hour in (0, 1, 2):
-            sums.add(hour * HOUR_S, rows)
+            sums.add(hour * HOUR_S, [(sums.group(keys), amounts) for keys, amounts in rows])
         return sums.rows()
 
     assert summed() == [UsageRow(None, (), Spent(calls=15, cost_microusd=15))]
@@ -87,3 +87,9 @@ def test_rows_add_up_by_group_and_time() -> None:
         (0, 10),
         (2 * HOUR_S, 5),
     ]
+
+
+def test_amounts_that_an_older_version_did_not_keep_are_none() -> None:
+    sums = Sums(UsageQuery(0, 0))
+    sums.add(0, [((), [1, 0, 10]), ((), Spent(calls=1, upstream_ms=5).amounts())])
+    assert sums.rows() == [UsageRow(None, (), Spent(calls=2, input_tokens=10, upstream_ms=5))]
