@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format dashboards try-clis simulate bench bench-fleet system
+.PHONY: help setup lock demo serve test lint format dashboards try-clis simulate chaos bench bench-fleet system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -54,6 +54,9 @@ try-clis: $(STAMP) ## Real Claude Code, Codex and Gemini CLI through the gateway
 
 simulate: $(STAMP) ## Admission on a simulated clock, network and store (SEEDS=1-50)
 	$(BIN)/python -m tests.simulation $(or $(SEEDS),1-50)
+
+chaos: $(STAMP) ## Kill and cut off real processes under load (SEEDS=1-20)
+	$(BIN)/python -m tests.chaos $(or $(SEEDS),1-3)
 
 bench: $(STAMP) ## CPU per proxied call beside nginx and a bare uvicorn + httpx2 proxy
 	$(BIN)/python -m tests.bench.proxy_cpu

@@ -104,6 +104,18 @@ MAX_CONNECTIONS: Final = Leaf(
     "Client connections of one worker; further ones are answered 503.",
     _SERVER.max_connections, "`4096`",
 )  # fmt: skip
+MAX_CALLS: Final = Leaf(
+    "max_calls", kinds.whole(1, 1_000_000),
+    "Calls in progress in one worker, waiting ones included. Background calls are answered 503 "
+    "from 80 % of it, normal ones from 95 %, urgent ones when it is full.",
+    _SERVER.max_calls, "`4096`",
+)  # fmt: skip
+MAX_HELD: Final = Leaf(
+    "max_held", kinds.size(1024),
+    "Bytes of request bodies that one worker holds at once; beyond them calls are answered 503, "
+    "in the same order.",
+    _SERVER.max_held_bytes, "`512MiB`",
+)  # fmt: skip
 MAX_BODY: Final = Leaf(
     "max_body", kinds.size(1024),
     "The largest request body that is read, as sent and decoded; larger ones are answered 413.",
@@ -133,6 +145,12 @@ IDLE_TIMEOUT: Final = Leaf(
     "idle_timeout", kinds.duration(0.1, 3600),
     "How long an idle client connection stays open.",
     _SERVER.idle_timeout_s, "`75s`",
+)  # fmt: skip
+WRITE_TIMEOUT: Final = Leaf(
+    "write_timeout", kinds.duration(0.1, 3600),
+    "How long a client may take nothing of an answer that waits for it, before its connection is "
+    "closed.",
+    _SERVER.write_timeout_s, "`2m`",
 )  # fmt: skip
 HOLD_HEAD: Final = Leaf(
     "hold_head", kinds.duration(0, 600),
@@ -168,8 +186,8 @@ MODELS_TTL: Final = Leaf(
 )  # fmt: skip
 SERVER: Final = Section(
     "server", "Bounds of the HTTP server.",
-    (WORKERS, MAX_CONNECTIONS, MAX_BODY, MAX_UPLOAD, SHUTDOWN_GRACE, HEADER_TIMEOUT, BODY_TIMEOUT,
-     IDLE_TIMEOUT, HOLD_HEAD, HOLD_WHOLE, KEEPALIVE, PASSTHROUGH_TOKENS, MAX_OWN_LANES,
+    (WORKERS, MAX_CONNECTIONS, MAX_CALLS, MAX_HELD, MAX_BODY, MAX_UPLOAD, SHUTDOWN_GRACE,
+     HEADER_TIMEOUT, BODY_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT, HOLD_HEAD, HOLD_WHOLE, KEEPALIVE, PASSTHROUGH_TOKENS, MAX_OWN_LANES,
      MODELS_TTL),
 )  # fmt: skip
 

@@ -56,12 +56,15 @@ class ServerSettings:
     Attributes:
         workers: Processes that share the port.
         max_connections: Client connections of one worker.
+        max_calls: Calls in progress in one worker, waiting ones included.
+        max_held_bytes: Bytes of request bodies that one worker holds.
         max_body_bytes: The largest request body that is read, as sent and decoded.
         max_upload_bytes: The largest body on a path without a codec, which is streamed.
         shutdown_grace_s: How long calls in flight may go on after SIGTERM.
         header_timeout_s: How long a client may take to send a request's head.
         body_timeout_s: How long a client may pause while it sends a body.
         idle_timeout_s: How long an idle client connection stays open.
+        write_timeout_s: How long a client may take nothing of an answer that waits for it.
         hold_head_s: How long a waiting stream's head is held before the first keep-alive.
         hold_whole_s: How long the client of a whole answer waits in silence.
         keepalive_s: Pause between keep-alives after that.
@@ -72,12 +75,15 @@ class ServerSettings:
 
     workers: int = 1
     max_connections: int = 4096
+    max_calls: int = 4096
+    max_held_bytes: int = 512 * 1024 * 1024
     max_body_bytes: int = 64 * 1024 * 1024
     max_upload_bytes: int = 1024 * 1024 * 1024
     shutdown_grace_s: float = 30.0
     header_timeout_s: float = 30.0
     body_timeout_s: float = 60.0
     idle_timeout_s: float = 75.0
+    write_timeout_s: float = 120.0
     hold_head_s: float = 15.0
     hold_whole_s: float = 240.0
     keepalive_s: float = 15.0

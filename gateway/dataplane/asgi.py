@@ -1,6 +1,6 @@
 """ASGI as one type, and the parts of a scope that the data plane reads."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -14,6 +14,9 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLIENT = "gateway.client"
 """The extension of the scope in which the gateway's own server offers a `Client`."""
+
+CROWDED = "gateway.crowded"
+"""The extension that marks a request on a connection beyond those that are served."""
 
 
 class Client(Protocol):
@@ -46,6 +49,7 @@ class Arrival:
         headers: Fields as they came, names in lower case (uvicorn lowers them).
         fields: The same by name; the last one wins where a name repeats.
         client: What the server offers beyond ASGI, if it is the gateway's own.
+        crowded: It came on a connection beyond those that are served.
     """
 
     method: str
@@ -55,10 +59,14 @@ class Arrival:
     headers: Headers
     fields: dict[bytes, bytes]
     client: Client | None = None
+    crowded: bool = False
 
     def text(self, name: bytes) -> str:
         """A header as text, empty if absent. Bytes above 127 survive as Latin-1."""
         return self.fields.get(name, b"").decode("latin-1")
+
+
+_NONE: Mapping[str, Any] = {}
 
 
 def arrival(scope: Scope) -> Arrival:
@@ -66,6 +74,7 @@ def arrival(scope: Scope) -> Arrival:
     headers: Headers = scope["headers"]
     path: str = scope["path"]
     raw_path: bytes | None = scope.get("raw_path")
+    extensions = scope.get("extensions") or _NONE
     return Arrival(
         method=scope["method"],
         path=path,
@@ -73,5 +82,6 @@ def arrival(scope: Scope) -> Arrival:
         query=scope["query_string"],
         headers=headers,
         fields=dict(headers),
-        client=scope["extensions"].get(CLIENT) if "extensions" in scope else None,
+        client=extensions.get(CLIENT),
+        crowded=CROWDED in extensions,
     )

@@ -7,7 +7,7 @@ caller's error; a client that leaves in the middle ends the call without a trace
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from gateway.domain.outcome import Reason
 
@@ -37,16 +37,34 @@ def announced_length(request: Arrival, max_bytes: int) -> int | None:
     return length
 
 
-async def read_body(request: Arrival, receive: Receive, max_bytes: int, pause_s: float) -> bytes:
+def _anything(_: int) -> None:
+    """However much it is."""
+
+
+async def read_body(
+    request: Arrival,
+    receive: Receive,
+    max_bytes: int,
+    pause_s: float,
+    came: Callable[[int], None] = _anything,
+) -> bytes:
     """The whole body as it came.
 
+    Args:
+        request: Its head.
+        receive: Where the body comes from.
+        max_bytes: Its bound.
+        pause_s: How long the client may pause.
+        came: Told how many bytes have come, each time; may refuse them.
+
     Raises:
-        Refused: `too_large`, `client_timeout`.
+        Refused: `too_large`, `client_timeout`, and what `came` raises.
         ClientGone: The client left in the middle.
     """
     announced_length(request, max_bytes)
     if request.client is not None and (whole := request.client.whole_body()) is not None:
         _bound(len(whole), max_bytes)
+        came(len(whole))
         return whole
     message = await _patiently(receive, pause_s)
     if message["type"] == "http.disconnect":
@@ -54,9 +72,11 @@ async def read_body(request: Arrival, receive: Receive, max_bytes: int, pause_s:
     if not message.get("more_body"):
         body: bytes = message.get("body", b"")
         _bound(len(body), max_bytes)
+        came(len(body))
         return body
     pieces = [message.get("body", b"")]
     size = len(pieces[0])
+    came(size)
     while message.get("more_body"):
         message = await _patiently(receive, pause_s)
         if message["type"] == "http.disconnect":
@@ -64,6 +84,7 @@ async def read_body(request: Arrival, receive: Receive, max_bytes: int, pause_s:
         piece = message.get("body", b"")
         size += len(piece)
         _bound(size, max_bytes)
+        came(len(piece))
         pieces.append(piece)
     return b"".join(pieces)
 

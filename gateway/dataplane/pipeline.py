@@ -23,6 +23,7 @@ from .asgi import Receive, Scope, Send, arrival
 from .attempts import Attempts
 from .body import read_body
 from .call import Call, Plan
+from .crowd import Crowd, Place
 from .failing import fail, refuse
 from .identify import identify
 from .keepalive import KeepAlive
@@ -49,6 +50,7 @@ class Pipeline:
         self._router = Router(parts)
         self._budgets = RetryBudgets(parts.settings.retries)
         self._destinations = Destinations(parts.directory.topology, parts.settings.max_own_lanes)
+        self._crowd = Crowd(parts.settings.room, parts.settings.max_body_bytes)
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +90,20 @@ class Pipeline:
         codec = stages.locate(call, destinations)
         agent = self._agent(identify(call.request, parts.directory).agent)
         stages.preferences(call, agent, destinations.topology.queue)
-        endpoint = call.matched.endpoint
+        holds_body = call.matched.endpoint is not Endpoint.PASSTHROUGH
+        with self._crowd.enter(call, holds_body=holds_body) as place:
+            await self._go_on(call, codec, agent, destinations, receive, place)
+
+    async def _go_on(
+        self,
+        call: Call,
+        codec: Codec,
+        agent: Agent,
+        destinations: Destinations,
+        receive: Receive,
+        place: Place,
+    ) -> None:
+        parts, endpoint = self._parts, call.matched.endpoint
         if endpoint is Endpoint.MODELS:
             reply = await self._models.reply(call, codec, agent, destinations)
             await call.responder.whole(reply, call.own_headers())
@@ -97,7 +112,11 @@ class Pipeline:
         if endpoint is not Endpoint.PASSTHROUGH:
             settings = parts.settings
             call.body = await read_body(
-                call.request, receive, settings.max_body_bytes, settings.body_pause_s
+                call.request,
+                receive,
+                settings.max_body_bytes,
+                settings.body_pause_s,
+                place.grow,
             )
             call.body_unread = False
             facts = stages.understand(call, codec, settings.max_body_bytes)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.core.retrying import RetrySettings
+from gateway.core.shedding import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class DataPlaneSettings:
         max_error_bytes: How much of a provider's error body is read to classify it.
         models_ttl_s: How long a provider's model list is kept.
         retries: What is repeated, and how often.
+        room: Calls in progress and bytes of their bodies that one worker may hold.
     """
 
     max_body_bytes: int = 64 * 1024 * 1024
@@ -39,3 +41,4 @@ class DataPlaneSettings:
     max_error_bytes: int = 1024 * 1024
     models_ttl_s: float = 300.0
     retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen
+    room: Room = Room(4096, 512 * 1024 * 1024)  # noqa: RUF009 - frozen

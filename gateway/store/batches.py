@@ -181,7 +181,7 @@ class Batches:
     def _note_lost(self, error: Exception) -> None:
         if not self.lost:
             self.lost = True
-            _log.warning("the store does not answer, admission waits for it: %s", error)
+            _log.warning("the store does not answer: %s", str(error) or type(error).__name__)
         self._party.store_lost()
 
     def _note_found(self) -> None:

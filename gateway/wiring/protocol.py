@@ -5,8 +5,11 @@ tasks in the server's sets, counts requests, and can be told to shut down. The r
 request after another, in the order in which they came (pipelining), each with an `Exchange`.
 
 Failure policy: a client that does not finish a request head in time, or sends one that is too
-large or unsound, is answered 408, 431 or 400 and disconnected; a connection beyond the configured
-number is answered 503 with `retry-after` and closed; none of them reaches the application. Where
+large or unsound, is answered 408, 431 or 400 and disconnected, and does not reach the application.
+The requests of a connection beyond the configured number are marked (`CROWDED`), for the application
+to refuse them in their dialect while it still shows operations pages, and the connection is closed
+after one; beyond a few of those, connections are answered 503 with `retry-after` unheard. A client
+that takes nothing of its answer for too long is cut off. Where
 answers are due or on their way, nothing is written between or into them: the connection is closed
 after the last of them. A client that is refused, or answered before its request was whole, can
 still read its answer: what it sends meanwhile is read and dropped for a moment before the
@@ -33,7 +36,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from gateway.dataplane.asgi import CLIENT, App, Scope
+from gateway.dataplane.asgi import CLIENT, CROWDED, App, Scope
 from gateway.upstream.deadline import Deadline
 
 from .exchange import Exchange
@@ -60,12 +63,18 @@ class Bounds:
         head_s: For a request head to arrive.
         idle_s: Between two requests.
         linger_s: For a client that is being disconnected to read its answer.
+        write_s: For a client to take something of what waits for it.
+        spare: Connections beyond the number, for one request each.
+        spare_head_s: For the head of that to arrive.
     """
 
     max_connections: int
     head_s: float
     idle_s: float
     linger_s: float = 1.0
+    write_s: float = 120.0
+    spare: int = 64
+    spare_head_s: float = 2.0
 
 
 class Phase(Enum):
@@ -112,11 +121,12 @@ class ClientConnection(asyncio.Protocol):
         self._phase = _BETWEEN
         self._timing_head = False
         self._resuming = self._deaf = self._lingering = self.read_paused = False
-        self._last = False
+        self._last = self._crowded = False
         self._received = self._unproductive = 0
         self._framing = b""
         self._writable = asyncio.Event()
         self.write_paused = False
+        self._cut_off: asyncio.TimerHandle | None = None
 
     # --- for the server -----------------------------------------------------------------------
 
@@ -136,7 +146,9 @@ class ClientConnection(asyncio.Protocol):
         self._addresses = get_local_addr(self._transport), get_remote_addr(self._transport)
         connections = cast("set[ClientConnection]", self._server.connections)
         connections.add(self)
-        if len(connections) > self._bounds.max_connections:
+        beyond = len(connections) - self._bounds.max_connections
+        self._crowded = beyond > 0
+        if beyond > self._bounds.spare:
             self._turn_away(
                 b"503 Service Unavailable",
                 b"this worker has no connection left (server.max_connections)",
@@ -162,11 +174,15 @@ class ClientConnection(asyncio.Protocol):
         """The socket takes no more for now."""
         self.write_paused = True
         self._writable.clear()
+        self._cut_off = self._loop.call_later(self._bounds.write_s, self._transport.abort)
 
     def resume_writing(self) -> None:
         """The socket takes more."""
         self.write_paused = False
         self._writable.set()
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+            self._cut_off = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived."""
@@ -230,10 +246,12 @@ class ClientConnection(asyncio.Protocol):
             self,
             method=scope["method"],
             modern=version == "1.1",
-            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            keep_alive=version == "1.1" and parser.should_keep_alive() and not self._crowded,
             expects_100=_expects_100(headers),
         )
         scope["extensions"] = {CLIENT: exchange}
+        if self._crowded:
+            scope["extensions"][CROWDED] = True
         self._phase = _BODY
         self._incoming = exchange
         if self._serving is None:
@@ -419,7 +437,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _time_head(self) -> None:
         self._timing_head = True
-        self._deadline.set(self._loop.time() + self._bounds.head_s)
+        bounds = self._bounds
+        allowed_s = min(bounds.head_s, bounds.spare_head_s) if self._crowded else bounds.head_s
+        self._deadline.set(self._loop.time() + allowed_s)
 
     def _time_next(self) -> None:
         if self._phase is _HEAD:
@@ -450,7 +470,12 @@ class ServedConnection(ClientConnection):
         if not isinstance(plan, WorkerPlan):
             raise TypeError("this protocol serves a WorkerPlan")
         server = plan.settings.server
-        bounds = Bounds(server.max_connections, server.header_timeout_s, server.idle_timeout_s)
+        bounds = Bounds(
+            server.max_connections,
+            server.header_timeout_s,
+            server.idle_timeout_s,
+            write_s=server.write_timeout_s,
+        )
         super().__init__(cast("App", config.loaded_app), bounds, server_state, app_state)
 
 

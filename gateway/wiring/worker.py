@@ -16,6 +16,7 @@ from gateway.core.estimate import EstimateBook
 from gateway.core.price_table import PriceTable
 from gateway.core.pricing import PriceBook
 from gateway.core.routing.ledger import RouteLedger
+from gateway.core.shedding import Room
 from gateway.dataplane.app import Door, House
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
@@ -236,6 +237,7 @@ def data_plane_settings(settings: Settings) -> DataPlaneSettings:
         keepalive_s=server.keepalive_s,
         models_ttl_s=server.models_ttl_s,
         retries=settings.reliability.retries,
+        room=Room(server.max_calls, server.max_held_bytes),
     )
 
 

@@ -4,17 +4,20 @@ import asyncio
 
 import pytest
 
-from gateway.dataplane.asgi import Receive, Scope, Send
+from gateway.dataplane.asgi import CLIENT, CROWDED, Receive, Scope, Send
 from gateway.wiring import protocol
 from tests.wiring.serving import (
     CLOSE,
+    PLAIN,
     answer,
     body_of,
     echo,
     everything,
+    part,
     receive_all,
     request,
     served,
+    start,
     wait_until,
 )
 
@@ -177,8 +180,55 @@ async def test_no_clock_runs_while_an_answer_is_due() -> None:
     assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+async def test_a_connection_beyond_the_number_is_served_once_and_marked() -> None:
+    marks: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        marks.append(CROWDED in scope["extensions"])
+        await echo(scope, receive, send)
+
+    async with served(app, max_connections=1) as server:
+        _, first = await server.open()
+        await wait_until(lambda: len(server.state.connections) == 1, "the first is connected")
+        raw = await server.talk(request(b"/1") + request(b"/2"))
+        first.close()
+        await wait_until(lambda: not server.state.connections, "both are gone")
+        await server.talk(request(b"/3", CLOSE))
+    assert raw.count(b"HTTP/1.1") == 1
+    assert CLOSE in raw
+    assert marks == [True, False]
+
+
+async def test_a_connection_beyond_the_number_is_given_little_time_for_its_head() -> None:
+    async with served(echo, max_connections=1, spare_head_s=0.02) as server:
+        _, first = await server.open()
+        await wait_until(lambda: len(server.state.connections) == 1, "the first is connected")
+        raw = await server.talk(b"GET / HT")
+        first.close()
+    assert raw.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut_off() -> None:
+    left = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive_all(receive)
+        scope["extensions"][CLIENT].when_gone(left.set)
+        await send(start(PLAIN))
+        while not left.is_set():
+            await send(part(b"x" * 1_000_000))
+
+    async with served(app, write_s=0.05) as server:
+        _, writer = await server.open()
+        writer.transport.pause_reading()  # type: ignore[attr-defined] # a stream's transport reads
+        writer.write(request())
+        async with asyncio.timeout(5):
+            await left.wait()
+        writer.transport.abort()
+
+
 async def test_a_connection_too_many_is_told_when_to_come_back() -> None:
-    async with served(echo, max_connections=1) as server:
+    async with served(echo, max_connections=1, spare=0) as server:
         _, first = await server.open()
         await wait_until(lambda: len(server.state.connections) == 1, "the first is connected")
         raw = await server.talk(request())

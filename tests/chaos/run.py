@@ -1,0 +1,34 @@
+"""One run: a seed, a fleet, faults, and what they left behind."""
+
+import asyncio
+from random import Random
+
+from tests.chaos.checks import Findings, examine
+from tests.chaos.faults import Trouble
+from tests.chaos.fleet import Fleet
+from tests.chaos.world import KEYS, world
+
+_DRAIN_LIMIT_S = 60.0
+
+
+async def run(seed: int, for_s: float) -> Findings:
+    """A fleet calls while faults come for so many seconds."""
+    async with world() as here:
+        trouble = Trouble(here, Random(seed))
+        fleet = Fleet(here.urls, KEYS, seed)
+        calling = asyncio.ensure_future(fleet.run())
+        logging = asyncio.ensure_future(here.keep_log())
+        try:
+            await trouble.make(for_s)
+        finally:
+            fleet.stopping = True
+            async with asyncio.timeout(_DRAIN_LIMIT_S):
+                await calling
+            logging.cancel()
+            await asyncio.gather(logging, return_exceptions=True)
+        found = await examine(here, trouble, fleet.calls)
+        for number, gateway in enumerate(here.gateways):
+            if (here.folder / f"gateway-{number}.log").exists() and not found.good:
+                print((here.folder / f"gateway-{number}.log").read_text()[-3000:])
+            await gateway.stop()
+        return found
