@@ -46,6 +46,7 @@ def story(call: Fields) -> Iterator[str]:
     yield ""
     yield from route_story(call)
     yield from _waits(call)
+    yield from _moves(call)
     yield from _attempts(call)
     yield from _tokens(call)
     yield from _end(call)
@@ -119,6 +120,23 @@ def _attempts(call: Fields) -> Iterator[str]:
         at = f" at lane {attempt['lane']}" if attempt["lane"] != call["lane"] else ""
         took = seconds(attempt["duration_s"])
         yield f"Attempt {number}{at}: {answer} after {took}{meaning}{id_}"
+
+
+def _moves(call: Fields) -> Iterator[str]:
+    for move in call["moves"]:
+        did = "Left" if move["moved"] else "Stayed at"
+        why = move["why"].replace("_", " ")
+        figures = ""
+        if move["wait_s"] or move["loss_microusd"]:
+            figures = (
+                f"; waiting {seconds(move['wait_s'])} is worth {dollars(move['wait_microusd'])}, "
+                f"its prompt cache {dollars(move['loss_microusd'])}"
+            )
+        instead = "for" if move["moved"] else "instead of"
+        yield (
+            f"{did} lane {move['from_lane']} {instead} {move['to_lane']} ({move['to_model']}): "
+            f"{why}{figures}"
+        )
 
 
 def _tokens(call: Fields) -> Iterator[str]:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.breaker import BreakerSettings
+from gateway.core.failover import FailoverSettings
 from gateway.core.retrying import Repeat, RetrySettings
+from gateway.domain.call import Priority
 
 from . import kinds
 from .reading import Given
@@ -12,6 +14,7 @@ from .schema import Leaf, Section
 
 _RETRIES = RetrySettings()
 _BREAKERS = BreakerSettings()
+_FAILOVER = FailoverSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,13 @@ class ReliabilitySettings:
     Attributes:
         retries: What is sent to a provider again.
         breakers: Of providers and lanes.
+        failover: When a call that waits looks elsewhere.
         slow_after_s: A first byte later than this makes a call slow; `None`: none is.
     """
 
     retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen
     breakers: BreakerSettings = BreakerSettings()  # noqa: RUF009 - frozen
+    failover: FailoverSettings = FailoverSettings()  # noqa: RUF009 - frozen
     slow_after_s: float | None = None
 
 
@@ -111,7 +116,32 @@ BREAKERS: Final = Section(
     (IN_ROW, RATIO, VOLUME, WINDOW, SLOW_AFTER, SLOW_RATIO, OPEN, LONGEST_OPEN, PROBES, ENOUGH),
 )  # fmt: skip
 
-SECTIONS: Final = (RETRIES, BREAKERS)
+# when a call that waits looks elsewhere
+AFTER: Final = Leaf(
+    "after", kinds.duration(0, 3600), "Shorter waits for a lane are never worth a move.",
+    _FAILOVER.after_s, "`10s`",
+)  # fmt: skip
+SECOND_URGENT: Final = Leaf(
+    "urgent", kinds.dollars(), "Of an urgent call, in dollars.",
+    _FAILOVER.second_microusd[Priority.URGENT], "`0.01`",
+)  # fmt: skip
+SECOND_NORMAL: Final = Leaf(
+    "normal", kinds.dollars(), "Of a normal call, in dollars.",
+    _FAILOVER.second_microusd[Priority.NORMAL], "`0.001`",
+)  # fmt: skip
+SECOND_BACKGROUND: Final = Leaf(
+    "background", kinds.dollars(), "Of a background call, in dollars.",
+    _FAILOVER.second_microusd[Priority.BACKGROUND], "`0`",
+)  # fmt: skip
+SECOND: Final = Section(
+    "second", "What a second of waiting is worth, to be weighed against a lost prompt cache.",
+    (SECOND_URGENT, SECOND_NORMAL, SECOND_BACKGROUND),
+)  # fmt: skip
+FAILOVER: Final = Section(
+    "failover", "When a call that waits goes to what its lane falls back on.", (AFTER, SECOND)
+)
+
+SECTIONS: Final = (RETRIES, BREAKERS, FAILOVER)
 
 
 def reliability(root: Given) -> ReliabilitySettings:
@@ -120,7 +150,20 @@ def reliability(root: Given) -> ReliabilitySettings:
     return ReliabilitySettings(
         retries=_retries(root.section(RETRIES)),
         breakers=_breakers(breakers),
+        failover=_failover(root.section(FAILOVER)),
         slow_after_s=breakers.get(SLOW_AFTER),
+    )
+
+
+def _failover(given: Given) -> FailoverSettings:
+    second = given.section(SECOND)
+    return FailoverSettings(
+        after_s=given.get(AFTER),
+        second_microusd={
+            Priority.URGENT: second.get(SECOND_URGENT),
+            Priority.NORMAL: second.get(SECOND_NORMAL),
+            Priority.BACKGROUND: second.get(SECOND_BACKGROUND),
+        },
     )
 
 

@@ -109,6 +109,13 @@ def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
             "probes": breakers.probes,
             "enough": breakers.enough,
         },
+        "failover": {
+            "after": settings.failover.after_s,
+            "second": {
+                priority.value: _dollars(worth)
+                for priority, worth in settings.failover.second_microusd.items()
+            },
+        },
     }
 
 

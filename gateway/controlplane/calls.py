@@ -46,6 +46,20 @@ class Attempt(FromDomain):
     model: str = Field(description="The model that was called there; may be empty.")
 
 
+class Move(FromDomain):
+    """A decision about going to another lane, with what spoke for and against it."""
+
+    from_lane: str
+    to_lane: str
+    to_model: str
+    why: str = Field(description="What was in the way: a refusal, a failure, or a long wait.")
+    moved: bool = Field(description="False: it stayed.")
+    at_s: float
+    wait_s: float = Field(description="How long it would have waited, as far as was known.")
+    wait_microusd: int = Field(description="What that wait is worth.")
+    loss_microusd: int = Field(description="What the loss of its prompt cache costs.")
+
+
 class Usage(FromDomain):
     """Tokens used."""
 
@@ -105,6 +119,7 @@ class Call(FromDomain):
     overhead_s: float = Field(description="Spent in the gateway itself.")
     waits: list[Wait]
     attempts: list[Attempt]
+    moves: list[Move]
     estimated_input_tokens: int
     estimated_output_tokens: int
     usage: Usage | None = Field(description="Null if nothing was sent.")

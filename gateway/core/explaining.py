@@ -55,6 +55,7 @@ def explain(record: CallRecord, ended_s: float) -> Explanation:
         total_s=record.total_s,
         overhead_s=record.overhead_s,
         waits=record.waits,
+        moves=record.moves,
         attempts=record.earlier if last is None else (*record.earlier, last),
         estimated_input_tokens=record.estimated_input_tokens,
         estimated_output_tokens=record.estimated_output_tokens,

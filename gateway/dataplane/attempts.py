@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from math import inf
 
-from gateway.core.retrying import Ended, RetryBudgets, Standing, Step, decide
+from gateway.core.retrying import Ended, Standing, Step, decide
 from gateway.domain.call import CallFacts
 from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
 
@@ -23,6 +22,7 @@ from .exchange import Exchange
 from .failing import as_refusal
 from .gates import Trial
 from .keepalive import KeepAlive
+from .moving import LONG_WAIT, MOVING, NO_ROOM, UNFIT, Heard, Moving, Watch
 from .parts import Parts
 from .presence import Presence
 from .refused import Refused
@@ -30,19 +30,13 @@ from .reservation import Reservation
 from .target import Target
 from .turn import take_turn
 
-MOVING = frozenset(
-    {
-        Reason.LANE_BLOCKED,
-        Reason.QUEUE_FULL,
-        Reason.QUEUE_TIMEOUT,
-        Reason.LARGER_THAN_LIMIT,
-        Reason.BREAKER_OPEN,
-    }
-)
-"""Refusals that another lane may not repeat; budgets and spend hold in every lane."""
 _NO_OPTION = Refusal(
     Reason.BAD_REQUEST, "The model's name does not stand where it could be changed.", param="model"
 )
+
+
+class LooksElsewhere(Exception):  # noqa: N818 - control flow between two methods
+    """The call has given up its turn to look whether another option has room at once."""
 
 
 class Attempts:
@@ -51,7 +45,7 @@ class Attempts:
     Args:
         plan: Makes the plan of an option: a new ticket each time.
         facts: Of the body.
-        budgets: Pay for what is repeated.
+        options: Where the call may go, the first choice first.
     """
 
     __slots__ = (
@@ -60,13 +54,16 @@ class Attempts:
         "_facts",
         "_gates",
         "_keepalive",
-        "_more",
+        "_looking",
+        "_moving",
         "_parts",
         "_pause_s",
         "_plan",
         "_presence",
         "_repeats",
+        "_said",
         "_target",
+        "_why",
     )
 
     def __init__(
@@ -77,7 +74,7 @@ class Attempts:
         facts: CallFacts,
         presence: Presence,
         keepalive: KeepAlive,
-        budgets: RetryBudgets,
+        options: Sequence[Target],
     ) -> None:
         self._call = call
         self._parts = parts
@@ -85,58 +82,79 @@ class Attempts:
         self._facts = facts
         self._presence = presence
         self._keepalive = keepalive
-        self._budgets = budgets
+        self._budgets = parts.budgets
         self._gates = parts.gates
-        self._target: Target | None = None
-        self._more = False
+        self._said = Heard()
+        self._target = options[0]
+        self._moving = Moving(call, facts, options, parts)
+        self._why = ("", 0.0)
+        self._looking = False
         self._repeats = 0
         self._pause_s = 0.0
 
-    async def run(self, options: Sequence[Target]) -> None:
+    async def run(self) -> None:
         """Try the options in order.
 
         Raises:
             Refused: No option has room for the call, or none answered it.
             UpstreamFailure: The last attempt failed.
         """
-        call, said = self._call, Heard()
-        for number, target in enumerate(options, 1):
-            self._more = number < len(options)
-            if await self._try(target, said, moved=number > 1):
-                return
-        left_s = call.max_wait_s - call.wait_s
-        # Elsewhere there was no room either: wait for the breaker that is shut for least.
-        shut = said.shut if said.shut_s <= left_s else None
-        if shut is not None and await self._try(shut, said, moved=shut is not options[0]):
+        call, said, moving = self._call, self._said, self._moving
+        target = first = moving.options[0]
+        while not await self._try(target, moved=target is not first):
+            others = moving.after(target)
+            if not others:
+                break
+            self._leave(target, others[0])
+            target = others[0]
+        else:
             return
-        raise Refused(call.last_word or said.refusal or _NO_OPTION)
+        # Elsewhere there was no room either: wait for the breaker that is shut for least.
+        shut = said.shut if said.shut_s <= call.max_wait_s - call.wait_s else None
+        if shut is not None and await self._try(shut, moved=shut is not first):
+            return
+        raise Refused(call.last_word or moving.refusal(said.refusal or _NO_OPTION))
 
-    async def _try(self, target: Target, said: "Heard", *, moved: bool) -> bool:
+    def _leave(self, here: Target, there: Target) -> None:
+        """The first option cannot: note why the call goes to another one."""
+        why, wait_s = self._why
+        weighed = self._moving.weigh(here, there, wait_s)
+        self._moving.note(here, there, why, weighed, moved=True)
+
+    async def _try(self, target: Target, *, moved: bool) -> bool:
         """Try one option. False if the client has no answer by it."""
         call = self._call
         call.attempt_over()
         call.moved, call.target = moved, target
         try:
-            return await self._at(target) is Step.DONE
+            step = await self._at(target)
         except ValueError:
-            return False  # this request cannot be put to that model
+            self._why = (UNFIT, 0.0)
+            return False
         except Refused as refused:
-            said.note(target, refused.refusal)
+            self._said.note(target, refused.refusal)
+            self._why = (refused.refusal.reason.value, refused.refusal.retry_after_s or 0.0)
             if refused.refusal.reason not in MOVING:
                 raise Refused(call.last_word or refused.refusal) from None
             return False
+        self._why = (call.verdict, 0.0)
+        return step is Step.DONE
 
     async def _at(self, target: Target) -> Step:
         """Try one option, as often as that is worth it."""
         self._target, self._repeats = target, 0
         self._budgets.of(target.provider.name).earn()
+        again = False
         while True:
             probe = await self._let_through(target)
             try:
-                plan = self._plan(target)
-                estimate = partial(stages.charge, self._call, plan.agent, target, self._parts)
-                with Reservation(self._parts.admission, plan.ticket, estimate) as reservation:
-                    step = await self._once(plan, reservation, probe)
+                step = await self._take_and_try(target, probe, again=again)
+            except LooksElsewhere:
+                again = True
+                if await self._elsewhere(target):
+                    return Step.DONE
+                self._target, self._repeats = target, 0
+                continue
             finally:
                 if probe is not None:
                     probe.end()
@@ -146,7 +164,64 @@ class Attempts:
             elif step is not Step.WAIT:
                 return step
 
-    async def _once(self, plan: Plan, reservation: Reservation, probe: Trial | None) -> Step:
+    async def _elsewhere(self, here: Target) -> bool:
+        """Try what has room at once. False if nothing has; the call then takes its place again."""
+        call, moving = self._call, self._moving
+        before, self._looking = call.moved, True
+        try:
+            for there in moving.after(here):
+                if await self._at_once(there):
+                    moving.note(here, there, LONG_WAIT, moving.weighed, moved=True)
+                    return True
+            moving.note(here, moving.after(here)[0], NO_ROOM, moving.weighed, moved=False)
+        finally:
+            self._looking = False
+        call.attempt_over()
+        call.moved, call.target = before, here
+        return False
+
+    async def _at_once(self, there: Target) -> bool:
+        """Try an option, if it has room now."""
+        call = self._call
+        call.attempt_over()
+        call.moved, call.target, self._target, self._repeats = True, there, there, 0
+        if self._gates.before(there) is not None:
+            return False
+        probe = self._gates.probe(there)
+        try:
+            return await self._take_and_try(there, probe, at_once=True) is Step.DONE
+        except (Refused, ValueError):
+            return False
+        finally:
+            if probe is not None:
+                probe.end()
+
+    async def _take_and_try(
+        self, target: Target, probe: Trial | None, *, again: bool = False, at_once: bool = False
+    ) -> Step:
+        """One attempt under a reservation of its own.
+
+        Args:
+            target: Where.
+            probe: The permission of a half-open breaker, if there is one.
+            again: The call comes back to the place that it had.
+            at_once: Do not wait for a turn.
+        """
+        plan = self._plan(target)
+        ticket = plan.ticket
+        if again or at_once:
+            ticket = replace(
+                ticket,
+                is_retry=ticket.is_retry or again,
+                max_wait_s=0.0 if at_once else ticket.max_wait_s,
+            )
+        estimate = partial(stages.charge, self._call, plan.agent, target, self._parts)
+        with Reservation(self._parts.admission, ticket, estimate) as reservation:
+            return await self._once(plan, reservation, probe, again=again)
+
+    async def _once(
+        self, plan: Plan, reservation: Reservation, probe: Trial | None, *, again: bool
+    ) -> Step:
         """Take a turn and try; again while the provider's own rate limit says so.
 
         `WAIT` if a breaker has opened during the wait for a turn, which is given back.
@@ -155,7 +230,7 @@ class Attempts:
         exchange = Exchange(call, plan, self._facts, reservation, parts, self._judge)
         step = Step.WAIT
         while step is Step.WAIT:
-            await take_turn(call, reservation, parts, keepalive)
+            await self._turn(plan.target, reservation, again=again)
             trial, probe = probe or self._gates.enter(plan.target), None
             if trial is None:
                 return Step.WAIT
@@ -172,18 +247,34 @@ class Attempts:
                 trial.end()
         return step
 
+    async def _turn(self, target: Target, reservation: Reservation, *, again: bool) -> None:
+        """Wait for a turn, and look elsewhere if the wait will be long.
+
+        Raises:
+            LooksElsewhere: Another option may be worth more than waiting; the turn is given up.
+            Refused: Waiting cannot help.
+        """
+        call, parts, keepalive = self._call, self._parts, self._keepalive
+        if self._looking or target == self._moving.options[-1]:
+            await take_turn(call, reservation, parts, keepalive)
+            return
+        try:
+            async with asyncio.timeout(None) as limit:
+                watch = Watch(self._moving, target, limit, again=again)
+                await take_turn(call, reservation, parts, keepalive, watch.told)
+        except TimeoutError:
+            raise LooksElsewhere from None
+
     def _judge(self, ended: Ended) -> Step:
         """What comes after a failed attempt."""
         call, target = self._call, self._target
-        if target is None:
-            raise AssertionError("an attempt ended that did not begin")
         decision = decide(
             ended,
             Standing(
                 answering=call.answering,
                 repeats=self._repeats,
                 left_s=call.max_wait_s - call.wait_s,
-                more=self._more,
+                more=self._looking or bool(self._moving.after(target)),
             ),
             self._parts.settings.retries,
             self._budgets.of(target.provider.name),
@@ -202,7 +293,7 @@ class Attempts:
         while (refusal := self._gates.before(target)) is not None:
             left_s = call.max_wait_s - call.wait_s
             wait_s = refusal.retry_after_s
-            if self._more or wait_s is None or wait_s > left_s:
+            if wait_s is None or wait_s > left_s or self._moving.after(target):
                 raise Refused(refusal)
             await self._sleep(wait_s, self._gates.next_move())
         return self._gates.probe(target)
@@ -231,32 +322,3 @@ class Attempts:
 def _wake(done: asyncio.Future[None]) -> None:
     if not done.done():
         done.set_result(None)
-
-
-class Heard:
-    """What the options said that did not take a call.
-
-    Attributes:
-        refusal: What the first one said, with the time of whichever is free first.
-        shut: The one whose breaker lets calls through first; `None`: no breaker was in the way.
-        shut_s: When that is.
-    """
-
-    __slots__ = ("refusal", "shut", "shut_s")
-
-    def __init__(self) -> None:
-        self.refusal: Refusal | None = None
-        self.shut: Target | None = None
-        self.shut_s = inf
-
-    def note(self, target: Target, refusal: Refusal) -> None:
-        """One more said no."""
-        again_s = refusal.retry_after_s
-        if refusal.reason is Reason.BREAKER_OPEN and again_s is not None and again_s < self.shut_s:
-            self.shut, self.shut_s = target, again_s
-        if self.refusal is None:
-            self.refusal = refusal
-        elif again_s is not None:
-            first_s = self.refusal.retry_after_s
-            sooner_s = again_s if first_s is None else min(first_s, again_s)
-            self.refusal = replace(self.refusal, retry_after_s=sooner_s)

@@ -8,7 +8,7 @@ from gateway.core.pricing import Cost
 from gateway.dialects.codec import Codec
 from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
-from gateway.domain.explanation import Attempt
+from gateway.domain.explanation import Attempt, Move
 from gateway.domain.facts import CallRecord, Routed, Trace
 from gateway.domain.outcome import Fault, Reason, Refusal
 from gateway.domain.topology import Agent
@@ -112,6 +112,8 @@ class Call:
     message: str = ""
     retry_after_s: float | None = None
     fault: Fault | None = None
+    moves: tuple[Move, ...] = ()
+    """Decisions about going to another lane."""
     last_word: Refusal | None = None
     """What the last failed attempt comes to, should nothing be left to try."""
     gone: bool = False
@@ -217,6 +219,7 @@ class Call:
             path=self.path,
             waits=() if self.waits is None else self.waits.all(),
             earlier=self.earlier,
+            moves=self.moves,
             last=self._attempt() if len(self.earlier) < self.attempts else None,
             message=self.message,
             retry_after_s=self.retry_after_s,

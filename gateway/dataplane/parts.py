@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from gateway.core.estimate import EstimateBook
 from gateway.core.pricing import Cost
-from gateway.core.retrying import Chance
+from gateway.core.retrying import Chance, RetryBudgets
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.routing.score import Score
 from gateway.domain.call import CallFacts
@@ -45,6 +45,7 @@ class Parts:
     gates: Gates
     request_ids: Iterator[str]
     chance: Chance
+    budgets: RetryBudgets
     ledger: RouteLedger
     settings: DataPlaneSettings
     scorers: Mapping[str, Scorer] = field(default_factory=dict)

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from gateway.core.retrying import RetryBudgets
 from gateway.dialects.codec import Codec
 from gateway.domain.call import CallFacts, Endpoint
 from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
@@ -48,7 +47,6 @@ class Pipeline:
         self._parts = parts
         self._models = ModelLists(parts)
         self._router = Router(parts)
-        self._budgets = RetryBudgets(parts.settings.retries)
         self._destinations = Destinations(parts.directory.topology, parts.settings.max_own_lanes)
         self._crowd = Crowd(parts.settings.room, parts.settings.max_body_bytes)
         self.in_flight = 0
@@ -172,10 +170,10 @@ class Pipeline:
                 facts,
                 presence,
                 keepalive,
-                self._budgets,
+                targets,
             )
             try:
-                await attempts.run(targets)
+                await attempts.run()
             except asyncio.CancelledError:
                 if not presence.gone:
                     raise

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.core.failover import FailoverSettings
 from gateway.core.retrying import RetrySettings
 from gateway.core.shedding import Room
 
@@ -28,6 +29,7 @@ class DataPlaneSettings:
         models_ttl_s: How long a provider's model list is kept.
         retries: What is repeated, and how often.
         room: Calls in progress and bytes of their bodies that one worker may hold.
+        failover: When a call that waits looks elsewhere.
     """
 
     max_body_bytes: int = 64 * 1024 * 1024
@@ -42,3 +44,4 @@ class DataPlaneSettings:
     models_ttl_s: float = 300.0
     retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen
     room: Room = Room(4096, 512 * 1024 * 1024)  # noqa: RUF009 - frozen
+    failover: FailoverSettings = FailoverSettings()  # noqa: RUF009 - frozen

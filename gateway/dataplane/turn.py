@@ -1,6 +1,7 @@
 """Waiting for a turn, with the client kept meanwhile."""
 
-from gateway.domain.admission import Admitted
+from gateway.domain.admission import Admitted, Expectation
+from gateway.ports import Told
 
 from .call import Call
 from .keepalive import KeepAlive
@@ -10,18 +11,31 @@ from .reservation import Reservation
 
 
 async def take_turn(
-    call: Call, reservation: Reservation, parts: Parts, keepalive: KeepAlive | None = None
+    call: Call,
+    reservation: Reservation,
+    parts: Parts,
+    keepalive: KeepAlive | None = None,
+    also: Told | None = None,
 ) -> None:
     """Wait until the call is admitted.
+
+    Args:
+        call: It.
+        reservation: Takes the turn.
+        parts: The clock.
+        keepalive: Keeps its client meanwhile.
+        also: Hears, too, how the wait stands.
 
     Raises:
         Refused: Waiting cannot help.
     """
     began = call.waiting_since = parts.clock.monotonic()
-    told = call.expect
+    told: Told = call.expect
     if keepalive is not None:
         keepalive.wait()
         told = keepalive.told
+    if also is not None:
+        told = _both(told, also)
     verdict = None
     try:
         verdict = await reservation.take(told)
@@ -35,3 +49,11 @@ async def take_turn(
             keepalive.rest()
     if not isinstance(verdict, Admitted):
         raise Refused(verdict)
+
+
+def _both(first: Told, second: Told) -> Told:
+    def told(expectation: Expectation) -> None:
+        first(expectation)
+        second(expectation)
+
+    return told

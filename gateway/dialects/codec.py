@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.domain.call import CallFacts, Dialect, Matched
+from gateway.domain.call import CallFacts, Dialect, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
@@ -120,6 +120,12 @@ class Codec(Protocol):
 
         Raises:
             ValueError: The request does not name its model where it can be changed.
+        """
+
+    def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
+        """What in a (decoded) body keeps its conversation at its model or account, if anything.
+
+        Provider-facts A6, B10, B14. Where this cannot be told for certain it is assumed.
         """
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:

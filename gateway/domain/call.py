@@ -104,6 +104,19 @@ class CallFacts:
     tools: int = 0
 
 
+@value
+class Tie:
+    """What keeps a conversation where it is.
+
+    Attributes:
+        what: In words.
+        to_model: It is good at its model only; otherwise at all models of its account.
+    """
+
+    what: str
+    to_model: bool
+
+
 class BadCall(Exception):  # noqa: N818 - named for whose fault it is, not as an error class
     """The caller's body or path cannot be understood.
 

@@ -60,6 +60,32 @@ class Attempt:
     from_s: float = 0.0
 
 
+@value
+class Move:
+    """A decision about going to another lane, with what spoke for and against it.
+
+    Attributes:
+        why: What was in the way: the refusal (`Reason`) or the failure (`ProviderVerdict`,
+            `Reason`) at the first lane; `long_wait`; or `no_room` where moving was worth more, and
+            no other lane had room at once.
+        moved: False: it stayed.
+        at_s: In seconds after the call was accepted.
+        wait_s: How long it would have waited, as far as was known.
+        wait_microusd: What that is worth.
+        loss_microusd: What the loss of its prompt cache costs.
+    """
+
+    from_lane: str
+    to_lane: str
+    to_model: str
+    why: str
+    moved: bool
+    at_s: float
+    wait_s: float
+    wait_microusd: int
+    loss_microusd: int
+
+
 class Outcome(StrEnum):
     """How a call ended, in one word."""
 
@@ -120,6 +146,7 @@ class Explanation:
         max_wait_s: How long it was ready to wait.
         waits: By cause, in order.
         attempts: In order.
+        moves: Decisions about going to another lane.
         usage: What was used, as far as is known; `None` if nothing was sent.
         route: What a route decided, if one was about it.
     """
@@ -150,6 +177,7 @@ class Explanation:
     overhead_s: float = 0.0
     waits: tuple[Wait, ...] = field(default=())
     attempts: tuple[Attempt, ...] = field(default=())
+    moves: tuple[Move, ...] = field(default=())
     estimated_input_tokens: int = 0
     estimated_output_tokens: int = 0
     usage: Usage | None = None

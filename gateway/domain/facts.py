@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .call import Dialect, Endpoint, Priority
-from .explanation import Attempt, Wait
+from .explanation import Attempt, Move, Wait
 from .limits import Headroom
 from .outcome import Fault, Reason
 from .routes import Arm, Choice, RouteMode, Trouble, Why
@@ -179,6 +179,7 @@ class CallRecord:
         attempts: Attempts made upstream.
         waits: What it waited for, by cause.
         earlier: Attempts before the last one, which were repeated.
+        moves: Decisions about going to another lane.
         last: The last attempt; `None` if nothing was sent.
         message: What the client was told with `reason`.
         retry_after_s: When it was told to come back, if it was.
@@ -220,6 +221,7 @@ class CallRecord:
     path: str
     waits: tuple[Wait, ...] = ()
     earlier: tuple[Attempt, ...] = ()
+    moves: tuple[Move, ...] = ()
     last: Attempt | None = None
     message: str = ""
     retry_after_s: float | None = None

@@ -15,6 +15,7 @@ from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
 from gateway.core.price_table import PriceTable
 from gateway.core.pricing import PriceBook
+from gateway.core.retrying import RetryBudgets
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.shedding import Room
 from gateway.dataplane.app import Door, House
@@ -164,6 +165,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 request_ids=request_ids(replica),
                 gates=breakers.gates,
                 chance=chance,
+                budgets=RetryBudgets(settings.reliability.retries),
                 ledger=ledger,
                 scorers=scorers_of(settings.routes),
                 settings=data_plane_settings(settings),
@@ -238,6 +240,7 @@ def data_plane_settings(settings: Settings) -> DataPlaneSettings:
         models_ttl_s=server.models_ttl_s,
         retries=settings.reliability.retries,
         room=Room(server.max_calls, server.max_held_bytes),
+        failover=settings.reliability.failover,
     )
 
 

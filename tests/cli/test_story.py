@@ -33,6 +33,7 @@ CALL: dict[str, Any] = {
     "overhead_s": 0.001,
     "waits": [],
     "attempts": [],
+    "moves": [],
     "estimated_input_tokens": 1000,
     "estimated_output_tokens": 40,
     "usage": None,
@@ -151,3 +152,17 @@ def test_a_call_that_still_waits() -> None:
     assert lines[0] == "req_1 waits, by now for 3.00 s"
     assert lines[2].endswith("output tokens per minute of lane sonnet; 150 s more are expected")
     assert list(waiting_story({**waiting, "bound": None}))[2].startswith("  place 2;")
+
+
+def test_a_call_that_went_elsewhere() -> None:
+    move = {
+        "from_lane": "main", "to_lane": "spare", "to_model": "m", "why": "long_wait", "moved": True,
+        "at_s": 0.1, "wait_s": 40.0, "wait_microusd": 40_000, "loss_microusd": 1_200,
+    }  # fmt: skip
+    stayed = {**move, "moved": False, "why": "no_room"}
+    refused = {**move, "why": "breaker_open", "wait_s": 0.0, "wait_microusd": 0, "loss_microusd": 0}
+    text = told(moves=[move, stayed, refused])
+    worth = "waiting 40.0 s is worth $0.0400, its prompt cache $0.0012"
+    assert f"Left lane main for spare (m): long wait; {worth}\n" in text
+    assert f"Stayed at lane main instead of spare (m): no room; {worth}\n" in text
+    assert "Left lane main for spare (m): breaker open\n" in text + "\n"

@@ -49,12 +49,14 @@ async def pair(
     store_url: str,
     *faults: FaultRule,
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
-    limits: LaneLimits = LaneLimits(),
+    first: LaneLimits = LaneLimits(),
+    second: LaneLimits = LaneLimits(),
+    minute_s: float = 60.0,
     max_wait_s: float = 20.0,
     ttft_s: float = 0.0,
     reliability: ReliabilitySettings = PLAIN,
 ) -> AsyncIterator[Pair]:
-    provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s))
+    provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s, minute_s=minute_s))
     provider.state.reset()
     provider.state.faults.set(list(faults))
     plain = gateway_settings(provider.url)
@@ -62,12 +64,13 @@ async def pair(
     lanes = [
         configured_lane(f"{place}-{dialect}", providers[name], (model,), limits)
         for dialect, (name, *models) in MODELS.items()
-        for place, model in zip(("first", "second"), models, strict=True)
+        for place, model, limits in zip(("first", "second"), models, (first, second), strict=True)
     ]
     topology = replace(
         plain.topology,
         lanes={lane.name: lane for lane in lanes},
         queue=QueueSettings(max_wait_s=max_wait_s),
+        minute_s=minute_s,
         fallbacks=fallbacks
         or {f"first-{dialect}": (second,) for dialect, (_, _, second) in MODELS.items()},
     )

@@ -1,12 +1,13 @@
 """The Anthropic dialect: the Messages API of Claude."""
 
+import re
 from collections.abc import Iterable
 from functools import partial
 
 from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
-from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
@@ -21,6 +22,11 @@ _POSTED = {
 }
 _MODELS = Matched(Endpoint.MODELS)
 _PASSTHROUGH = Matched(Endpoint.PASSTHROUGH)
+
+_THINKING = re.compile(rb'"type"[ \t\r\n]*:[ \t\r\n]*"(?:redacted_)?thinking"')
+_HELD = re.compile(rb'"(?:file_id|container)"[ \t\r\n]*:[ \t\r\n]*["{]')
+_TO_MODEL = Tie("signed thinking", to_model=True)
+_TO_ACCOUNT = Tie("what the provider holds of it", to_model=False)
 
 
 class AnthropicCodec:
@@ -55,6 +61,12 @@ class AnthropicCodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the body alone."""
         return raw_path, renaming.in_body(body, model)
+
+    def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
+        """Signed thinking stays at its model and account (provider-facts A6), the rest at the account."""
+        if _THINKING.search(body) is not None:
+            return _TO_MODEL
+        return _TO_ACCOUNT if facts.server_history or _HELD.search(body) is not None else None
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """A tap for the answer, by what the answer says it is."""

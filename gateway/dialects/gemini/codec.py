@@ -1,11 +1,12 @@
 """The Gemini wire format behind the interface that all dialects share."""
 
+import re
 from collections.abc import Iterable
 
 from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap
-from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
@@ -16,6 +17,12 @@ from .headers import headroom, served_tier
 KEEPALIVE = b"\r\n\r\n"
 """Blank lines are all that every Gemini client survives (provider-facts B0)."""
 _CLI = "GeminiCLI/"
+
+_SIGNED = re.compile(rb'"thought_?[sS]ignature"[ \t\r\n]*:[ \t\r\n]*"')
+_HELD = re.compile(rb'"file_?[uU]ri"[ \t\r\n]*:[ \t\r\n]*"https://generativelanguage')
+_TO_CACHE = Tie("its cached content", to_model=True)
+_TO_MODEL = Tie("a thought signature", to_model=True)
+_TO_ACCOUNT = Tie("an uploaded file", to_model=False)
 
 
 class GeminiCodec:
@@ -46,6 +53,14 @@ class GeminiCodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the path alone."""
         return renaming.in_path(raw_path, model), body
+
+    def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
+        """Thought signatures and explicit caches stay at their model and key (provider-facts B10)."""
+        if facts.server_history:
+            return _TO_CACHE
+        if _SIGNED.search(body) is not None:
+            return _TO_MODEL
+        return _TO_ACCOUNT if _HELD.search(body) is not None else None
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """By endpoint, and for streams by what the answer says it is."""

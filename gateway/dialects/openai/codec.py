@@ -1,11 +1,12 @@
 """The OpenAI dialect behind the interface that all dialects share."""
 
+import re
 from collections.abc import Iterable
 
 from gateway.dialects import renaming
 from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
-from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
+from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
@@ -23,6 +24,11 @@ _UNARY = {
     Endpoint.RESPONSES: responses.read_response,
     Endpoint.COUNT_TOKENS: responses.read_count,
 }
+
+_ENCRYPTED = re.compile(rb'"encrypted_content"[ \t\r\n]*:[ \t\r\n]*"')
+_HELD = re.compile(rb'"(?:file_id|vector_store_ids|container)"[ \t\r\n]*:[ \t\r\n]*["{\[]')
+_TO_MODEL = Tie("encrypted reasoning", to_model=True)
+_TO_ACCOUNT = Tie("what the provider holds of it", to_model=False)
 
 
 class OpenAICodec:
@@ -58,6 +64,12 @@ class OpenAICodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the body alone."""
         return raw_path, renaming.in_body(body, model)
+
+    def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
+        """Encrypted reasoning stays at its model, what the provider holds at the account."""
+        if _ENCRYPTED.search(body) is not None:
+            return _TO_MODEL
+        return _TO_ACCOUNT if facts.server_history or _HELD.search(body) is not None else None
 
     def tap(self, matched: Matched, facts: CallFacts, content_type: str) -> Tap:
         """A tap by what the answer says it is; where it says nothing, by what was asked for."""
