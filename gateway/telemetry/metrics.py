@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
-from prometheus_client.exposition import generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.registry import Collector
 
 from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecord, HeadroomSeen
@@ -24,6 +23,7 @@ from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecor
 from . import declared
 from .call_metrics import CallMetrics
 from .declared import Metric
+from .exposition import Workers, text_of
 from .labels import Names
 from .session_metrics import SessionMetrics
 from .tallies import Spread, Tally
@@ -49,6 +49,7 @@ class Metrics:
 
     def __init__(self, multiprocess_dir: str | None = None, version: str = "") -> None:
         self._directory = multiprocess_dir
+        self._workers = None if multiprocess_dir is None else Workers(multiprocess_dir)
         self._registry = CollectorRegistry()
         self._names = Names()
         self._calls = CallMetrics(self._registry, self._names)
@@ -161,18 +162,25 @@ class Metrics:
             stored: Adds what the store knows.
         """
         self.refresh()
-        if self._directory is None:
-            text = generate_latest(self._registry)
+        if self._workers is None:
+            text = text_of(self._registry)
         else:
-            _bury_the_dead(self._directory)
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=self._directory)  # type: ignore[no-untyped-call]
-            text = generate_latest(registry)
+            self._bury_the_dead()
+            text = self._workers.text()
         if stored is not None:
-            registry = CollectorRegistry()
-            registry.register(stored)
-            text += generate_latest(registry)
-        return text
+            text += text_of(stored)
+        return text.encode()
+
+    def _bury_the_dead(self) -> None:
+        """Forget the present state of workers that are gone; what they have counted stays."""
+        for path in glob(f"{self._directory}/gauge_live*.db"):
+            pid = int(path.rsplit("_", 1)[1].removesuffix(".db"))
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                mark_process_dead(pid, self._directory)  # type: ignore[no-untyped-call]
+            except PermissionError:
+                continue
 
     def _tally(self, metric: Metric) -> Tally:
         return Tally(metric, self._registry)
@@ -192,15 +200,3 @@ def _resident_bytes() -> float:
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE_BYTES
     return 0
-
-
-def _bury_the_dead(directory: str) -> None:
-    """Forget the present state of workers that are gone; what they have counted stays."""
-    for path in glob(f"{directory}/gauge_live*.db"):
-        pid = int(path.rsplit("_", 1)[1].removesuffix(".db"))
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]
-        except PermissionError:
-            continue
