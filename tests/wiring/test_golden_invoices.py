@@ -130,6 +130,11 @@ CLAUDE = [
     _claude("claude-haiku-5-5", 40_001 * 0.5 + 50_000 * 0.05 + 10_000 * 0.625 + 10 * 2.5,
             input_tokens=40_001, cache_read_input_tokens=50_000, output_tokens=10,
             **_wrote(10_000, 0)),
+    # Written for an hour in a long prompt: $1.00; and the same as a batch, half of all.
+    _claude("claude-haiku-5-5", 100_000 * 0.5 + 1_000 * 1.0 + 10 * 2.5, input_tokens=100_000,
+            output_tokens=10, **_wrote(0, 1_000)),
+    _claude("claude-haiku-5-5", (100_000 * 0.5 + 1_000 * 1.0 + 10 * 2.5) / 2, input_tokens=100_000,
+            output_tokens=10, service_tier="batch", **_wrote(0, 1_000)),
     # Batch is half, reads and writes included.
     _claude("claude-opus-5", (1_000 * 5 + 2_000 * 0.5 + 400 * 6.25 + 1_000 * 25) / 2,
             input_tokens=1_000, cache_read_input_tokens=2_000, output_tokens=1_000,
@@ -137,6 +142,9 @@ CLAUDE = [
     # Fast mode of Opus 5: $10 / $50, reads $1.
     _claude("claude-opus-5", 1_000 * 10 + 2_000 * 1 + 100 * 50, input_tokens=1_000,
             cache_read_input_tokens=2_000, output_tokens=100, speed="fast"),
+    # Fast, in the US, written for an hour: twice the rates, 1.1 times.
+    _claude("claude-opus-5", (1_000 * 10 + 500 * 20 + 100 * 50) * 1.1, input_tokens=1_000,
+            output_tokens=100, speed="fast", inference_geo="us", **_wrote(0, 500)),
     # Kept in the US: 1.1 times; web searches $10 per thousand, not multiplied.
     _claude("claude-sonnet-5", (1_000 * 2 + 100 * 10) * 1.1 + 3 * 10_000, input_tokens=1_000,
             output_tokens=100, inference_geo="us", server_tool_use={"web_search_requests": 3}),
@@ -166,6 +174,11 @@ GPT = [
     # Cached and written tokens count for the length, and double as well.
     _gpt("gpt-6-sol", 100_000 * 4 + 100_000 * 0.4 + 80_000 * 5 + 100 * 15,
          **_gpt_in(280_000, 100_000, 80_000), output_tokens=100),
+    # Priority in a long prompt, with all lifetimes: twice, and twice again (output 1.5 times).
+    _gpt("gpt-5.6", 170_000 * 16 + 100_000 * 1.6 + 2_000 * 20 + 1_000 * 40 + 100 * 60, "priority",
+         **_gpt_in(273_000, 100_000, 2_000, 1_000), output_tokens=100),
+    _gpt("gpt-6-luna", (172_001 * 0.2 + 100_000 * 0.02 + 100 * 0.75) / 2, "flex",
+         **_gpt_in(272_001, 100_000), output_tokens=100),
     # gpt-5.4-mini has no long context.
     _gpt("gpt-5.4-mini", 300_000 * 0.75, **_gpt_in(300_000)),
     # The tier that was served is billed: flex half; priority 2.5 times (5.5), 1.75 times (4.1).
@@ -201,6 +214,12 @@ GEMINI = [
             promptTokenCount=1_000, candidatesTokenCount=200),
     _gemini("gemini-2.5-pro", (1_000 * 1.25 + 200 * 10) / 2, tier="flex", promptTokenCount=1_000,
             candidatesTokenCount=200),
+    # A long prompt at the flex tier: half of the long rates.
+    _gemini("gemini-2.5-pro", (100_001 * 2.5 + 100_000 * 0.25 + 200 * 15) / 2, tier="flex",
+            promptTokenCount=200_001, cachedContentTokenCount=100_000, candidatesTokenCount=200),
+    _gemini("gemini-3.1-pro-preview", (1_000 * 2 + 500 * 0.2 + 300 * 12) * 1.8, tier="priority",
+            promptTokenCount=1_500, cachedContentTokenCount=500, candidatesTokenCount=100,
+            thoughtsTokenCount=200),
     # Only the corrections know it.
     _gemini("gemini-4-hydrogen", 1_000 * 1.5 + 100 * 7.5, promptTokenCount=1_000,
             candidatesTokenCount=100),
@@ -270,7 +289,7 @@ def test_the_bill_is_the_one_worked_out_by_hand(one: Invoice, stream: bool) -> N
     at_s = datetime.fromisoformat(one.on).replace(tzinfo=UTC).timestamp()
     provider = Provider("account", one.dialect, ADDRESSES[one.dialect])
     found = PRICES(provider, (model, one.model), usage, at_s)
-    assert found.microusd == int(Decimal(str(one.bill)).to_integral_value(ROUND_CEILING))
+    assert found.microusd == int(Decimal(f"{one.bill:.6f}").to_integral_value(ROUND_CEILING))
     assert found.priced
 
 
