@@ -20,8 +20,6 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisClusterException,
-    RedisError,
     ResponseError,
     TryAgainError,
 )
@@ -30,6 +28,7 @@ from gateway.core.admission import messages
 from gateway.core.admission.messages import Event, Operation
 
 from .background import pause
+from .connection import FAILURES
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ class Batches:
         while True:
             try:
                 reply = await self._attempt([entry[1] for entry in entries])
-            except (RedisError, RedisClusterException, OSError, msgspec.DecodeError) as error:
+            except (*FAILURES, msgspec.DecodeError) as error:
                 if isinstance(error, ResponseError) and not _passes(error):
                     self._give_up(entries, error)
                     return

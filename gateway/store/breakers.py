@@ -18,14 +18,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError
 
 from gateway.core.breaker import order
 from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.facts import BreakerScope
 
 from .background import pause, running
-from .connection import Client
+from .connection import FAILURES, Client
 from .scripts import Script
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class SharedBreakers:
             self._news.clear()
             try:
                 await self._tell_all()
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._report_lost(error)
                 self._news.set()
                 await pause(_PAUSE_S)
@@ -107,7 +107,7 @@ class SharedBreakers:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._report_lost(error)
             await pause(pause_s)
             pause_s = _PAUSE_S if not self._lost else min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 Client: TypeAlias = Redis | RedisCluster
 """What `connect` returns; replies are bytes."""
 
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""What a command may raise when the store is away or unwell; a cluster's is no `RedisError`."""
+
 ROOT = "gw:{main}"
 """Root of all key names: one hash tag, so that scripts reach everything on a cluster."""
 
@@ -130,7 +133,7 @@ async def verify(client: Client, url: str) -> StoreInfo:
         _demand_version(info, url)
         _demand_right_client(client, info, url)
         await client.eval(_PROBE, 1, f"{ROOT}:probe", "works")
-    except (RedisError, RedisClusterException, OSError) as error:
+    except FAILURES as error:
         cause = _cause(_innermost(error))
         raise StoreError(f"cannot use the store at {redacted(url)}: {cause}") from error
     return StoreInfo(

@@ -26,13 +26,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError
 
 from gateway.domain.topology import Agent, Topology
 from gateway.ports import Clock, Identity
 
 from .background import pause, running
-from .connection import Client
+from .connection import FAILURES, Client
 from .keys import CHANGED, KeyRecord, KeyStore, digest_of
 
 _log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class CachedDirectory:
         while True:
             try:
                 await self._follow()
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._report_lost(error)
             await pause(pause_s)
             pause_s = _FIRST_PAUSE_S if not self._lost else min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -211,7 +211,7 @@ class CachedDirectory:
             await pause(self._refreshing.resync_s)
             try:
                 await self.reload()
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._report_lost(error)
 
     def _report_lost(self, error: Exception) -> None:

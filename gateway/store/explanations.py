@@ -19,14 +19,13 @@ from dataclasses import replace
 from importlib.resources import files
 
 import msgspec
-from redis.exceptions import RedisError
 
 from gateway.core.explaining import explain, is_plain
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import CallRecord
 from gateway.ports import Clock, StoreSilent
 
-from .connection import Client
+from .connection import FAILURES, Client
 from .scripts import Script
 
 _log = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ class StoredExplanations:
         """
         try:
             found = await self._redis.get(f"{self._root}:why:{request_id}")
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise StoreSilent(str(error)) from error
         try:
             ended_s, record = self._decode(found or b"")
@@ -157,7 +156,7 @@ class StoredExplanations:
         try:
             for packed in chunks:
                 await self._script.call(self._redis, (self._root,), (self._keep_ms, packed))
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             self._dropped(count)
             if not self._failing:
                 self._failing = True

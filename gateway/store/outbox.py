@@ -8,12 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.core.admission.messages import Event
 
 from .background import pause
-from .connection import Client
+from .connection import FAILURES, Client
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ async def listen(
                 back()
             if found is not None:
                 take(decode(found[1]))  # type: ignore[arg-type] # redis-py does not say bytes
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             lost = True
             _log.debug("outbox %s: %s", key, error)
             await pause(_PAUSE_S)

@@ -37,7 +37,7 @@ from gateway.domain.routes import Arm, Choice, Route, RouteMode, Why
 from gateway.ports import Clock, StoreSilent
 
 from .background import pause, running
-from .connection import Client
+from .connection import FAILURES, Client
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class SharedRoutes:
                     count=_BATCH,
                     block=_BLOCK_MS if self._ledger.complete else None,
                 )
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._ledger.complete = False
                 _log.debug("routes of other replicas: %s", error)
                 await pause(SYNC_S)
@@ -158,7 +158,7 @@ class SharedRoutes:
             await self._count(taken)
             await self._learn(routes)
             self._failing = False
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             self._ledger.put_back(taken)
             if not self._failing:
                 self._failing = True
@@ -177,7 +177,7 @@ class SharedRoutes:
                 packed = self._encode(self._packed(pending[start : start + _BATCH]))
                 await self._redis.xadd(stream, {"b": packed}, maxlen=MAX_BATCHES, approximate=True)
             await self._redis.expire(stream, _KEEP_STREAM_S)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             _log.debug("%d pins of routes are not shared: %s", len(pending), error)
 
     async def stop(self) -> None:
@@ -195,7 +195,7 @@ class SharedRoutes:
         """
         try:
             await self._redis.delete(self._returned_key(route), *self._count_keys(route))
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise StoreSilent(str(error)) from error
         self._ledger.resume(route.name)
 

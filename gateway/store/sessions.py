@@ -19,12 +19,11 @@ from importlib.resources import files
 from typing import cast
 
 import msgspec
-from redis.exceptions import RedisError
 
 from gateway.domain.facts import CallRecord, Session, SessionOver, TurnFollowed
 from gateway.ports import Clock, SessionObserver
 
-from .connection import Client
+from .connection import FAILURES, Client
 from .scripts import Script
 
 _log = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ class StoredSessions:
                 arguments = (self._idle_ms, MAX_SESSIONS, MAX_CONTEXTS, _packed(chunk, now_s))
                 reply = await self._script.call(self._redis, (self._root,), arguments)
                 self._tell(*cast("tuple[list[int], list[int], int]", reply))
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             if not self._failing:
                 self._failing = True
                 _log.warning("turns of sessions are not compared, the store fails: %s", error)

@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from redis.exceptions import RedisClusterException, RedisError
-
 from gateway.core.admission.messages import Operation
 
 from .admission import RedisAdmission
 from .background import pause
-from .connection import Client
+from .connection import FAILURES, Client
 from .own_use import OwnUse
 
 _log = logging.getLogger(__name__)
@@ -94,7 +92,7 @@ class Sight:
             try:
                 async with asyncio.timeout(self._looking.patience_s):
                     await self.look()
-            except (RedisError, RedisClusterException, OSError) as error:
+            except FAILURES as error:
                 _log.debug("a look at the store failed: %s", error)
 
     async def look(self) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import RedisError
-
 from gateway.ports import StoreSilent
+
+from .connection import FAILURES
 
 
 @contextmanager
@@ -13,5 +13,5 @@ def silence_told() -> Iterator[None]:
     """Errors of redis-py and the network become `StoreSilent`."""
     try:
         yield
-    except (RedisError, OSError) as error:  # a TimeoutError is an OSError
+    except FAILURES as error:  # a TimeoutError is an OSError
         raise StoreSilent(str(error) or "no answer in time") from error

@@ -20,14 +20,13 @@ from operator import add
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.exceptions import RedisError
 
 from gateway.core.accounting import Keys, Sums, entries, folded
 from gateway.domain.facts import CallRecord
 from gateway.domain.spending import HOUR_S, Attribution, UsageQuery, UsageRow
 from gateway.ports import Clock, StoreSilent
 
-from .connection import Client
+from .connection import FAILURES, Client
 from .scripts import Script
 
 _log = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ class StoredUsage:
             for hour_s in hours:  # one by one, so that calls are served in between
                 rows = await self._redis.hgetall(f"{self._root}:usage:{accounts}:{hour_s}")
                 sums.add(hour_s, _unpacked(rows, groups, sums))
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             raise StoreSilent(str(error)) from error
         return sums.rows()
 
@@ -159,7 +158,7 @@ class StoredUsage:
                 arguments = (self._replica, number, self._keep_ms, self._max_rows, packed)
                 await self._script.call(self._redis, (self._root,), arguments)
                 self._batches.popleft()
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             if not self._failing:
                 self._failing = True
                 _log.warning("the accounts wait, the store fails: %s", error)

@@ -8,15 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import RedisError
-
 from gateway.config import Settings
 from gateway.controlplane.provided import AdminParts
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.dataplane.asgi import App, Receive, Scope, Send
 from gateway.ports import Clock, StoreSilent
 from gateway.store.admission import RedisAdmission
-from gateway.store.connection import ROOT, Client
+from gateway.store.connection import FAILURES, ROOT, Client
 from gateway.store.known_lanes import known_lanes
 from gateway.store.secrets import admin_token
 
@@ -54,7 +52,7 @@ async def _soon(work: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await work
-    except (RedisError, OSError) as error:  # a TimeoutError is an OSError
+    except FAILURES as error:  # a TimeoutError is an OSError
         raise StoreSilent(str(error) or "no answer in time") from error
 
 

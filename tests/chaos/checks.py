@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +67,13 @@ async def examine(world: World, trouble: Trouble, calls: list[Call]) -> Findings
     """Look at everything, once the fleet has ended."""
     leaked = await _leaks(world)
     await world.read_log()
-    inner, outer = _overshoot(world.log, trouble, _unseen(calls))
-    differing, unwritten = _differences(world, trouble, calls)
+    inner, outer = overshoot(world.log, trouble, _unseen(calls))
+    differing, unwritten = differences(world.access_lines(), world.log, trouble, calls)
     return Findings(
         faults=Counter(name for name, _, _ in trouble.done),
         ends=Counter(call.end.value for call in calls),
         errors=Counter(call.error for call in calls if call.error),
-        lost=[call for call in calls if call.end is End.CUT and not _was_killed(call, trouble)],
+        lost=lost(calls, trouble),
         leaked=leaked,
         overshoot=inner,
         overshoot_apart=outer,
@@ -123,7 +123,8 @@ def _unseen(calls: list[Call]) -> set[str]:
     return {call.name for call in calls if call.end is End.CUT}
 
 
-def _overshoot(log: list[dict[str, Any]], trouble: Trouble, unseen: set[str]) -> tuple[int, int]:
+def overshoot(log: list[dict[str, Any]], trouble: Trouble, unseen: set[str]) -> tuple[int, int]:
+    """The most by which a budget was exceeded: otherwise, and in what is told apart."""
     excused = list(_excused(trouble))
     inner = outer = -BUDGET_TPM
     for agent in AGENTS:
@@ -174,9 +175,19 @@ def _was_killed(call: Call, trouble: Trouble) -> bool:
     )
 
 
-def _differences(world: World, trouble: Trouble, calls: list[Call]) -> tuple[list[str], int]:
-    lines = world.access_lines()
-    whole = {one["client"]: one for one in world.log if one["whole"]}
+def lost(calls: list[Call], trouble: Trouble) -> list[Call]:
+    """Calls without an end that had no reason to be."""
+    return [call for call in calls if call.end is End.CUT and not _was_killed(call, trouble)]
+
+
+def differences(
+    lines: Mapping[str, dict[str, Any]],
+    log: list[dict[str, Any]],
+    trouble: Trouble,
+    calls: list[Call],
+) -> tuple[list[str], int]:
+    """Finished calls that are not the same to client, gateway and provider; and lines that died."""
+    whole = {one["client"]: one for one in log if one["whole"]}
     found, unwritten = [], 0
     for call in calls:
         if call.end is not End.WHOLE:
@@ -188,7 +199,13 @@ def _differences(world: World, trouble: Trouble, calls: list[Call]) -> tuple[lis
         told = None if line is None else (line["input_tokens"], line["output_tokens"])
         seen = None if one is None else (one["input_tokens"], one["output_tokens"])
         if told != call.usage or (seen is not None and seen != call.usage):
-            found.append(f"{call.name}: client {call.usage}, gateway {told}, provider {seen}")
+            kills = [
+                round(call.ended_s - at_s, 2) for n, at_s, _ in trouble.killed if n == call.replica
+            ]
+            found.append(
+                f"{call.name}: client {call.usage}, gateway {told}, provider {seen}; its gateway "
+                f"was killed {kills} s before"
+            )
     return found, unwritten
 
 

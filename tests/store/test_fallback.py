@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from redis.asyncio import RedisCluster
 
 from gateway.domain.admission import Admitted, Charge, Settlement
 from gateway.domain.limits import Budget, Dimension, Headroom
@@ -18,7 +20,9 @@ from gateway.store.connection import ROOT, Client, connect
 from gateway.store.fallback import FallbackAdmission, FallbackSettings
 from gateway.store.sight import Looking
 from gateway.wiring.clock import SystemClock
-from tests.fixtures.valkey import ValkeyProcess
+from tests.chaos.proxy import link
+from tests.chaos.world import free_port
+from tests.fixtures.valkey import ValkeyCluster, ValkeyProcess, running
 
 from .admitting import LANE, admitted, charge, ended, request, topology, until
 
@@ -284,19 +288,70 @@ async def test_a_store_that_refuses_is_as_good_as_lost(
         assert isinstance(await one.admission.admit(request("b")), Admitted)
 
 
-async def test_a_store_that_went_to_a_replica_is_followed(own_valkey: ValkeyProcess) -> None:
-    """What a failover lost is as if it had never been; the ledger of what is left is whole."""
-    async with fallback(own_valkey.url, "r1", topology(Budget(tpm=1000))) as one:
+async def test_a_cluster_that_is_down_is_as_good_as_lost(
+    valkey_cluster: ValkeyCluster, cluster_url: str
+) -> None:
+    """The node that has our slot says CLUSTERDOWN, since another slot is nobody's."""
+    async with fallback(cluster_url, "r1", topology(rpm=1000)) as one:
         await one.knows(1)
-        await one.admission.admit(request("a", tokens=100))
-        with own_valkey.client() as outside:
-            outside.flushall()  # an empty replica was promoted
-        one.admission.settle(ended("a", 100))
+        assert isinstance(one.client, RedisCluster)
+        ours = one.client.keyslot(ROOT)
+        node = valkey_cluster.nodes[ours * len(valkey_cluster.nodes) // 16384]
+        other = ours + 1
+        with node.client() as outside:
+            outside.execute_command("CLUSTER DELSLOTS", other)
+            try:
+                assert isinstance(await one.admission.admit(request("a")), Admitted)
+                await one.is_alone()
+            finally:
+                outside.execute_command("CLUSTER ADDSLOTS", other)
+        await one.is_back()
+        one.admission.settle(ended("a"))
+        assert isinstance(await one.admission.admit(request("b")), Admitted)
 
-        async def told() -> bool:
-            return (await one.queue.inspect_agent("ann")).tokens == 100
 
-        await until(told, "what was lost to be told again")
+async def test_a_failover_to_a_replica_keeps_what_it_has(tmp_path: Path) -> None:
+    """The primary dies, its replica is promoted, and the address leads there."""
+    first, second = (_on_tcp(tmp_path / name) for name in ("first", "second"))
+    with running(first), running(second):
+        async with link(_port(first)) as way:
+            with second.client() as outside:
+                outside.execute_command("REPLICAOF", "127.0.0.1", str(_port(first)))
+                url = f"redis://127.0.0.1:{way.own_port}"
+                async with fallback(url, "r1", topology(Budget(tpm=1000))) as one:
+                    await one.knows(1)
+                    await one.admission.admit(request("a", tokens=100))
+                    one.admission.settle(ended("a", 100))
+                    await one.admission.admit(request("running", tokens=50))
+
+                    async def copied() -> bool:
+                        return outside.get(f"{ROOT}:ticket:running") is not None
+
+                    await until(copied, "the replica to have everything")
+                    first.kill()
+                    way.port = _port(second)
+                    outside.execute_command("REPLICAOF", "NO", "ONE")
+                    assert isinstance(await one.admission.admit(request("b", tokens=7)), Admitted)
+                    one.admission.settle(ended("running", 50))
+                    one.admission.settle(ended("b", 7))
+
+                    async def whole() -> bool:
+                        seen = await one.queue.inspect_agent("ann")
+                        return (seen.tokens, seen.in_flight) == (157, 0)
+
+                    await until(whole, "everything to be there")
+
+
+def _on_tcp(folder: Path) -> ValkeyProcess:
+    folder.mkdir()
+    port = str(free_port())
+    volatile = ("--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
+    where = ("--port", port, "--bind", "127.0.0.1")
+    return ValkeyProcess(f"redis://127.0.0.1:{port}", folder, (*volatile, *where))
+
+
+def _port(server: ValkeyProcess) -> int:
+    return int(server.url.rpartition(":")[2])
 
 
 async def test_a_slow_store_is_used_as_long_as_it_answers_in_time(
