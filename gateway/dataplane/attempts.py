@@ -215,7 +215,7 @@ class Attempts:
                 is_retry=ticket.is_retry or again,
                 max_wait_s=0.0 if at_once else ticket.max_wait_s,
             )
-        estimate = partial(stages.charge, self._call, plan.agent, target, self._parts)
+        estimate = partial(stages.charge, self._call, plan.agent, target, plan.facts, self._parts)
         with Reservation(self._parts.admission, ticket, estimate) as reservation:
             return await self._once(plan, reservation, probe, again=again)
 
@@ -227,7 +227,7 @@ class Attempts:
         `WAIT` if a breaker has opened during the wait for a turn, which is given back.
         """
         call, parts, keepalive = self._call, self._parts, self._keepalive
-        exchange = Exchange(call, plan, self._facts, reservation, parts, self._judge)
+        exchange = Exchange(call, plan, plan.facts or self._facts, reservation, parts, self._judge)
         step = Step.WAIT
         while step is Step.WAIT:
             await self._turn(plan.target, reservation, again=again)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 from gateway.core.estimate import Estimate
 from gateway.core.pricing import Cost
 from gateway.dialects.codec import Codec
+from gateway.dialects.translation.translation import Reading
 from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
 from gateway.domain.explanation import Attempt, Move
@@ -23,6 +25,9 @@ from .session import session_of
 from .target import Target
 from .waits import Waits
 
+if TYPE_CHECKING:
+    from .translating import Interpreter
+
 NO_USAGE = Usage()
 
 
@@ -31,16 +36,20 @@ class Plan:
     """What the stages before admission have decided; nothing of it changes afterwards.
 
     Attributes:
+        codec: Of the target's dialect, like `matched` and `facts`.
         facts: `None` on a path without a codec.
         request: What goes to the provider.
+        interpreter: Tells the client what a provider of another dialect says.
     """
 
     codec: Codec
+    matched: Matched
     agent: Agent
     target: Target
     facts: CallFacts | None
     ticket: TicketRequest
     request: UpstreamRequest
+    interpreter: "Interpreter | None" = None
 
 
 @dataclass(slots=True)
@@ -83,6 +92,10 @@ class Call:
     """Another option than the first is tried, or has answered."""
     answering: bool = False
     """The head or a byte of a provider's answer has gone to the client: no second thoughts."""
+    reading: Reading | None = None
+    """The body as the translation understands it, once one was needed."""
+    dropped: tuple[str, ...] = ()
+    """Fields of the body that the present option's dialect does not have."""
     routing: Routing | None = None
     """What a policy decided, if one matches."""
     wait_s: float = 0.0
@@ -166,6 +179,8 @@ class Call:
         if self.queued:
             out.append((b"x-gateway-queue-ms", b"%d" % round(self.wait_s * 1000)))
             out += self._route_headers()
+        if self.dropped and settled:
+            out.append((b"x-gateway-dropped", _as_field(", ".join(self.dropped))))
         if self.reason is not None:
             out.append((b"x-gateway-reason", self.reason.value.encode()))
         return out

@@ -29,8 +29,9 @@ from .keepalive import KeepAlive
 from .masking import masked
 from .parts import Parts
 from .presence import Presence
-from .relay import InflatingMeter, inflated, meter_for, read_bounded, relay, seen_usage
+from .relay import InflatingMeter, Meter, inflated, meter_for, read_bounded, relay, seen_usage
 from .reservation import Reservation
+from .translating import Interpreter, TranslatingMeter
 
 MAX_PAUSE_S = 30.0
 """The longest block of a lane whose provider refused without saying for how long."""
@@ -109,10 +110,19 @@ class Exchange:
     ) -> None:
         call = self._call
         content_type = value_of(response.headers, b"content-type").decode("latin-1")
-        tap = self._plan.codec.tap(call.matched, self._facts, content_type)
+        interpreter = self._plan.interpreter
+        tap = self._plan.codec.tap(self._plan.matched, self._facts, content_type)
+        if interpreter is not None and not self._facts.stream:
+            await self._whole(response, tap, interpreter, trial, presence, keepalive)
+            return
         await self._head(response, content_type, keepalive)
         events = content_type.startswith("text/event-stream")
-        meter = meter_for(tap, response.headers, self._parts.settings.max_body_bytes, stream=events)
+        meter: Meter
+        if interpreter is None:
+            bound = self._parts.settings.max_body_bytes
+            meter = meter_for(tap, response.headers, bound, stream=events)
+        else:
+            meter = interpreter.meter(tap)
         try:
             first = await response.read()
             if keepalive.begun:
@@ -126,12 +136,47 @@ class Exchange:
             if tap.failed:
                 trial.broke_off()
         except UpstreamFailure:
-            call.tellable = call.tellable or (
-                events and tap.at_boundary and not isinstance(meter, InflatingMeter)
-            )
+            call.tellable = call.tellable or self._is_tellable(tap, meter, events=events)
             raise
         finally:
             call.cut = not call.responder.ended
+            self._settle(tap, response)
+
+    def _is_tellable(self, tap: Tap, meter: Meter, *, events: bool) -> bool:
+        """Whether an error event may follow what was relayed."""
+        if isinstance(meter, TranslatingMeter):  # it relays whole events only
+            return not self._call.matched.in_array
+        return events and tap.at_boundary and not isinstance(meter, InflatingMeter)
+
+    async def _whole(
+        self,
+        response: UpstreamResponse,
+        tap: Tap,
+        interpreter: Interpreter,
+        trial: Trial,
+        presence: Presence,
+        keepalive: KeepAlive,
+    ) -> None:
+        """A whole answer of another dialect: read to its end before the client gets a byte."""
+        call, bound = self._call, self._parts.settings.max_body_bytes
+        try:
+            body, _ = await read_bounded(response, bound)
+            plain = inflated(response.headers, body, bound)
+            tap.feed(plain)
+            tap.finish()
+            answer = interpreter.answer(plain)
+            if keepalive.begun:
+                await keepalive.stop()
+            call.first_byte_s = self._parts.clock.monotonic() - call.sent_at
+            call.answering = True
+            trial.answered(ProviderVerdict.OK, call.first_byte_s)
+            presence.leave()
+            head = interpreter.head(call.upstream_request_id, stream=False)
+            length = (b"content-length", b"%d" % len(answer))
+            await call.responder.start(200, [*head, length, *call.own_headers()])
+            await call.responder.end(answer)
+        finally:
+            call.cut = call.responder.started and not call.responder.ended
             self._settle(tap, response)
 
     def _growth(self, tap: Tap) -> Callable[[], None] | None:
@@ -149,13 +194,20 @@ class Exchange:
         call = self._call
         if keepalive.begun and not call.responder.started:
             await keepalive.stop()
-        if not call.responder.started:
-            call.answering = True
-            headers = downstream_headers(response.headers, resized=call.body_changed)
-            await call.responder.start(response.status, headers + call.own_headers())
-        elif not _fits(response, content_type, in_array=call.matched.in_array):
+        interpreter = self._plan.interpreter
+        in_array = call.matched.in_array and interpreter is None
+        if (call.responder.started or interpreter is not None) and not _fits(
+            response, content_type, in_array=in_array
+        ):
             message = "the provider's answer is not the stream that was asked for"
             raise UpstreamFailure(Reason.UPSTREAM_PROTOCOL, FailurePhase.HEAD, message, sent=True)
+        if not call.responder.started:
+            call.answering = True
+            if interpreter is None:
+                headers = downstream_headers(response.headers, resized=call.body_changed)
+            else:
+                headers = interpreter.head(call.upstream_request_id, stream=True)
+            await call.responder.start(response.status, headers + call.own_headers())
 
     async def _refused(
         self, response: UpstreamResponse, trial: Trial, presence: Presence, keepalive: KeepAlive
@@ -188,7 +240,7 @@ class Exchange:
         call.fault = _FAULTS.get(answer.verdict)
         if keepalive.begun:
             await keepalive.stop()
-        if call.responder.started:
+        if call.responder.started or self._plan.interpreter is not None:
             presence.leave()
             await self._tell(answer, response.status, plain if whole else b"")
             return Step.DONE
@@ -205,9 +257,22 @@ class Exchange:
         return Step.DONE
 
     async def _tell(self, answer: UpstreamAnswer, status: int, body: bytes) -> None:
-        """A provider's error after the head was committed: in its own words, if it has any."""
-        call = self._call
-        event = self._plan.codec.error_event(call.matched, status, body, call.request_id)
+        """A provider's error in its own words, if it has any, where it cannot go as it is.
+
+        The head was committed, or the caller speaks another dialect.
+        """
+        call, interpreter = self._call, self._plan.interpreter
+        if interpreter is None:
+            event = self._plan.codec.error_event(call.matched, status, body, call.request_id)
+        elif call.responder.started:
+            event = interpreter.failure_event(status, body)
+        else:
+            own = call.own_headers()
+            if answer.verdict is ProviderVerdict.BILLING:
+                own.append(NO_RETRY)
+            reply = interpreter.failure(status, body, answer.retry_after_s)
+            await call.responder.whole(reply, own)
+            return
         if event is None:
             await refuse(call, _as_refusal(answer, status))
             call.fault = _FAULTS.get(answer.verdict)

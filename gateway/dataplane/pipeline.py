@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from gateway.dialects.codec import Codec
+from gateway.dialects.translation.untranslatable import Untranslatable
 from gateway.domain.call import CallFacts, Endpoint
 from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
 from gateway.domain.topology import Agent
@@ -31,7 +32,7 @@ from .options import options
 from .parts import Parts
 from .passthrough import pass_through
 from .presence import Presence
-from .refused import ClientGone, Refused
+from .refused import ClientGone, Refused, refused
 from .reservation import Reservation
 from .respond import Responder
 from .routing import Router
@@ -149,7 +150,18 @@ class Pipeline:
     def _plan(
         self, call: Call, codec: Codec, agent: Agent, facts: CallFacts, target: Target
     ) -> Plan:
-        return stages.plan(call, codec, agent, facts, target, self._parts)
+        """The plan of an option.
+
+        Raises:
+            Refused: What the caller asked for cannot be said in the dialect of its model.
+            ValueError: The call cannot be put to a model that was not asked for.
+        """
+        try:
+            return stages.plan(call, codec, agent, facts, target, self._parts)
+        except Untranslatable as fault:
+            if call.moved or (call.routing is not None and call.routing.moves):
+                raise ValueError(fault.message) from None
+            raise refused(Reason.BAD_REQUEST, fault.message, param=fault.param) from None
 
     async def _converse(
         self,

@@ -22,8 +22,10 @@ from gateway.domain.outcome import Reason
 from gateway.domain.routes import AUTO, Preference, Route, RouteMode
 from gateway.domain.signals import Signals
 from gateway.domain.topology import Agent
+from gateway.domain.translating import Translating
 from gateway.domain.usage import Usage
 
+from . import stages
 from .body import decoded
 from .call import Call
 from .options import fits
@@ -105,7 +107,7 @@ class Router:
     ) -> Target:
         """The target without any move: what was asked for, or what `auto` means."""
         if not is_virtual(facts.model):
-            return destinations.find(codec.dialect, call.provider_name, facts.model)
+            return stages.asked(call, codec, facts.model, destinations)
         found = self._target(call, codec, agent, facts, route.complex, destinations)
         if isinstance(found, str):
             raise refused(
@@ -134,8 +136,9 @@ class Router:
             return "provider"
         if not destinations.may_use(agent, found.model):
             return "not allowed"
-        here = destinations.find(codec.dialect, call.provider_name, facts.model)
-        return found if fits(call, facts, here, found) else "dialect"
+        here = stages.asked(call, codec, facts.model, destinations)
+        crosses = destinations.topology.translation is not Translating.OFF
+        return found if fits(call, facts, here, found, crosses=crosses) else "dialect"
 
     def _decide(
         self,

@@ -22,6 +22,7 @@ from .parts import Parts
 from .refused import refused
 from .tags import TAG, tags
 from .target import Destinations, Target, upstream_target
+from .translating import interpret, translatable
 
 METERED = frozenset(
     {Endpoint.MESSAGES, Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.EMBEDDINGS, Endpoint.GENERATE}
@@ -136,8 +137,15 @@ def route(
             param="model",
         )
     if endpoint in METERED:
-        return destinations.find(codec.dialect, call.provider_name, model)
+        return asked(call, codec, model, destinations)
     return destinations.side_lane(codec.dialect, call.provider_name, endpoint)
+
+
+def asked(call: Call, codec: Codec, model: str, destinations: Destinations) -> Target:
+    """The target of a model that the call names."""
+    if call.provider_name is None and translatable(call.path, call.matched):
+        return destinations.asked(codec.dialect, model)
+    return destinations.find(codec.dialect, call.provider_name, model)
 
 
 def plan(
@@ -152,16 +160,32 @@ def plan(
 
     Raises:
         ValueError: The call cannot be put to this target's model.
+        Untranslatable: It cannot be said in this target's dialect.
     """
-    request = upstream_request(call, codec, facts, target, parts.settings.max_body_bytes)
+    interpreter, matched = None, call.matched
+    if facts is not None and target.provider.dialect is not codec.dialect:
+        interpreter, facts, request = interpret(call, codec, facts, target, parts)
+        codec, matched = CODECS[target.provider.dialect], interpreter.translation.matched
+    else:
+        request = upstream_request(call, codec, facts, target, parts.settings.max_body_bytes)
+        call.dropped = ()
     call.target = target
-    amount = charge(call, agent, target, parts)
-    return Plan(codec, agent, target, facts, ticket(call, agent, target, amount), request)
+    admission = ticket(call, agent, target, charge(call, agent, target, facts, parts))
+    return Plan(codec, matched, agent, target, facts, admission, request, interpreter)
 
 
-def charge(call: Call, agent: Agent, target: Target, parts: Parts) -> Charge:
-    """What to reserve, in the terms of the lane's provider."""
-    facts = call.facts
+def charge(
+    call: Call, agent: Agent, target: Target, facts: CallFacts | None, parts: Parts
+) -> Charge:
+    """What to reserve, in the terms of the lane's provider.
+
+    Args:
+        call: On its way.
+        agent: Who pays.
+        target: Where it goes.
+        facts: Of the body that goes there.
+        parts: Of the data plane.
+    """
     if facts is not None and call.matched.endpoint in METERED:
         guess = parts.book.estimate(agent.name, target.model, facts, parts.clock.monotonic())
         call.guess = guess

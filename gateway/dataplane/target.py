@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from gateway.domain.call import Dialect, Endpoint
 from gateway.domain.outcome import Reason
 from gateway.domain.topology import Agent, Lane, Provider, Topology, default_lane
+from gateway.domain.translating import Translating
 
 from .refused import refused
 
@@ -29,6 +30,7 @@ _MAKERS = (
     ("o4", Dialect.OPENAI),
 )
 """Whose a model is that no lane names."""
+_WILDCARDS = frozenset("*?[")
 _DOT_SEGMENT = re.compile(rb"(?:^|[/\\])\.\.?(?=[/\\;?#]|$)")
 
 
@@ -48,6 +50,7 @@ class Destinations:
         self.topology = topology
         self._max_own_lanes = max_own_lanes
         self._found: dict[tuple[Dialect, str | None, str], Target] = {}
+        self._elsewhere: dict[tuple[Dialect, str], Provider | None] = {}
         self._own_lanes: dict[str, int] = {}
         self._allowed: dict[tuple[str, str], bool] = {}
 
@@ -81,6 +84,44 @@ class Destinations:
             if len(self._found) < _REMEMBERED:
                 self._found[key] = found
         return found
+
+    def asked(self, dialect: Dialect, model: str) -> Target:
+        """The target of a model named by a client whose calls can be translated.
+
+        Raises:
+            Refused: See `find`.
+        """
+        if self.topology.translation is not Translating.ALL:
+            return self.find(dialect, None, model)
+        key = (dialect, model)
+        if key not in self._elsewhere:
+            if len(self._elsewhere) >= _REMEMBERED:
+                self._elsewhere.clear()
+            self._elsewhere[key] = self._belongs_elsewhere(dialect, model)
+        other = self._elsewhere[key]
+        if other is None:
+            return self.find(dialect, None, model)
+        return self.find(other.dialect, other.name, model)
+
+    def _belongs_elsewhere(self, dialect: Dialect, model: str) -> Provider | None:
+        """The provider of another dialect whose model this is; `None` if it may be the caller's.
+
+        A lane says so, if its pattern begins with a name and not with a wildcard; or, where no
+        lane names the model, the name's beginning does.
+        """
+        found = None
+        for lane in self.topology.lanes.values():
+            owner = self.topology.providers[lane.provider]
+            patterns = [one for one in lane.models if fnmatchcase(model, one)]
+            if patterns and owner.dialect is dialect:
+                return None
+            if found is None and any(one[:1] not in _WILDCARDS for one in patterns):
+                found = owner
+        if found is not None:
+            return found
+        maker = next((whose for sign, whose in _MAKERS if model.startswith(sign)), dialect)
+        speaking = [] if maker is dialect else self.speaking(maker)
+        return speaking[0] if speaking else None
 
     def named(self, name: str, asked: Dialect) -> Target | None:
         """The target that a configuration names, `MODEL` or `PROVIDER/MODEL`; `None` if none is.

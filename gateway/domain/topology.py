@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from .call import Dialect, Priority
 from .limits import Budget, BudgetMode, LaneLimits
 from .routes import Route
+from .translating import TranslatedApi, Translating
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Provider:
         base_url: As that provider's own SDK wants it (OpenAI's ends in `/v1`), no trailing slash.
         api_key: The provider's credential; `None` sends none (local servers); never logged.
         passthrough: Forward the caller's own credential instead (subscription logins).
+        translated_api: OpenAI's dialect only: how calls of other dialects are put.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Provider:
     timeouts: Timeouts = Timeouts()
     max_connections: int = 1000
     tls_ca_file: str | None = None
+    translated_api: TranslatedApi = TranslatedApi.CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Topology:
         fallbacks: Lane name to what may answer when that lane cannot, in order: `MODEL`, or
             `PROVIDER/MODEL` for a model of a certain provider.
         routes: Policies in their order; the first that matches a call decides.
+        translation: Which calls may be answered by a provider of another dialect.
     """
 
     providers: Mapping[str, Provider]
@@ -121,6 +125,7 @@ class Topology:
     minute_s: float = 60.0
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    translation: Translating = Translating.ALL
 
     def lane_for(self, provider: str, model: str) -> Lane:
         """The lane of a model: the first that matches, or one of its own without limits.

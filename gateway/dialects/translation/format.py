@@ -41,17 +41,17 @@ class Asked:
     """A request as read, with what its own format alone needs to answer it."""
 
     request: Request
-    include_usage: bool = False
     echoed: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A request as it goes to a provider: path with version, query, JSON body."""
+    """A request as it goes to a provider: path with version, query, JSON body, own headers."""
 
     path: str
     query: bytes
     body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class StreamReader(Protocol):

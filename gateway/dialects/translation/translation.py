@@ -106,13 +106,15 @@ class Translation:
     written: Written
     dropped: tuple[str, ...]
 
-    def caller(self, request_id: str, now_s: int, *, shows_thoughts: bool) -> Caller:
-        """What the writers need to know of the caller."""
+    def caller(
+        self, request_id: str, now_s: int, *, shows_thoughts: bool, include_usage: bool
+    ) -> Caller:
+        """What the writers need to know of the caller; see `Caller`."""
         asked = self.reading.asked
         return Caller(
             request_id,
             now_s,
-            include_usage=asked.include_usage,
+            include_usage=include_usage,
             in_array=self.reading.matched.in_array,
             shows_thoughts=shows_thoughts,
             echoed=asked.echoed,

@@ -14,6 +14,9 @@ from gateway.domain.call import Matched
 
 from . import answers, failures, requests, streams, writing
 
+VERSION = (b"anthropic-version", b"2023-06-01")
+"""The version that still takes temperature, top-p and top-k (provider-facts A1)."""
+
 
 class AnthropicMessages:
     """Implements `gateway.dialects.translation.format.Format`."""
@@ -31,7 +34,7 @@ class AnthropicMessages:
     def write_request(self, request: Request, names: Names, dropped: Dropped) -> Written:
         """See `writing.body`."""
         body = msgspec.json.encode(writing.body(request, names, dropped))
-        return Written("/v1/messages", b"", body)
+        return Written("/v1/messages", b"", body, (VERSION,))
 
     def read_answer(self, body: bytes) -> Answer:
         """See `answers.read`."""

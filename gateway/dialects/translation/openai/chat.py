@@ -26,8 +26,7 @@ class ChatCompletions:
 
     def read_request(self, matched: Matched, body: bytes, dropped: Dropped) -> Asked:
         """See `chat_requests.read`."""
-        request, include_usage = chat_requests.read(opened(body, dropped))
-        return Asked(request, include_usage)
+        return Asked(chat_requests.read(opened(body, dropped)))
 
     def write_request(self, request: Request, names: Names, dropped: Dropped) -> Written:
         """See `chat_writing.body`."""

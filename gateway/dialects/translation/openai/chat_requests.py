@@ -114,14 +114,13 @@ _HARMLESS = {
 """Values that ask for nothing."""
 
 
-def read(body: Fields) -> tuple[Request, bool]:
-    """The request of a body, and whether its stream shall end with the usage.
+def read(body: Fields) -> Request:
+    """The request of a body.
 
     Raises:
         Untranslatable: It cannot be understood, or no other format could say it.
     """
-    options = body.inner("stream_options")
-    include_usage = options is not None and options.flag("include_usage") is True
+    body.ignore("stream_options")  # for whoever writes the answer
     system, messages = _conversation(body.objects("messages"))
     new, old = body.whole("max_completion_tokens"), body.whole("max_tokens")
     effort = body.one_of(Effort, "reasoning_effort")
@@ -149,7 +148,7 @@ def read(body: Fields) -> tuple[Request, bool]:
     )
     _ignore_harmless(body)
     body.treat(FIELDS)
-    return request, include_usage
+    return request
 
 
 def _ignore_harmless(body: Fields) -> None:
