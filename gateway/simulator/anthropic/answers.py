@@ -103,8 +103,12 @@ class MessageWriter:
         yield _event("content_block_start", start), 0
         shape = _DELTAS[segment.kind]
         for text, tokens in segment.pieces(self._chunk_tokens):
-            # Prose is plain ASCII without quotes; tool JSON has to be quoted.
-            piece = encode(text) if segment.kind is Kind.TOOL else text.encode()
+            # Prose is plain ASCII without quotes; tool JSON and structured answers have them.
+            piece = text.encode()
+            if segment.kind is Kind.TOOL:
+                piece = encode(text)
+            elif b'"' in piece or b"\\" in piece:
+                piece = encode(text)[1:-1]
             yield _DELTA % (index, shape % piece), tokens
         if segment.kind is Kind.THINKING:
             signature = encode({"type": "signature_delta", "signature": _signature(segment)})

@@ -78,6 +78,7 @@ def read_messages(body: Body, model: Model, version: str, *, counting: bool) -> 
         thinking=thinking,
         thinking_budget=budget,
         stop=strings(body.get("stop_sequences")),
+        json_schema=_schema(body.get("output_config")),
     )
     seed = f"{model.id}:{body.get('speed', 'standard')}".encode()
     return MessagesRequest(ask, blocks, seed, bool(body.get("stream")))
@@ -143,6 +144,22 @@ def _tools(body: Body) -> list[Tool]:
         schema = tool.get("input_schema")
         found.append(Tool(tool["name"], schema if isinstance(schema, dict) else {}))
     return found
+
+
+def _schema(config: Any) -> dict[str, Any] | None:
+    """The schema of a structured answer, which wants its objects closed."""
+    form = config.get("format") if isinstance(config, dict) else None
+    if form is None:
+        return None
+    schema = form.get("schema") if isinstance(form, dict) else None
+    if not isinstance(schema, dict) or form.get("type") != "json_schema":
+        raise invalid("output_config.format.schema: Field required")
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        raise invalid(
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be "
+            "explicitly set to false"
+        )
+    return schema
 
 
 def _forced(body: Body, tools: list[Tool]) -> list[str]:
