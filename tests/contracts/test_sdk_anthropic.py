@@ -138,8 +138,11 @@ async def a_thinking_budget(c: Client) -> Result:
 
 @scenario
 async def a_structured_answer(c: Client) -> Result:
-    output = {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"}
-    return await c.call("messages.create", **ask(output_config=output))
+    schema = {**SCHEMA, "additionalProperties": False}
+    output = {"format": {"type": "json_schema", "schema": schema}, "effort": "low"}
+    found = await c.call("messages.create", **ask(output_config=output))
+    assert "city" in found.content[0].text
+    return found, await c.each("messages.create", **ask(output_config=output), stream=True)
 
 
 @scenario

@@ -8,6 +8,7 @@ from gateway.config import Settings, configured_lane
 from gateway.config.reliability import ReliabilitySettings
 from gateway.domain.limits import LaneLimits
 from gateway.domain.topology import QueueSettings
+from gateway.domain.translating import Translating
 from gateway.simulator import FaultRule, RunningSimulator, SimulatorSettings
 from gateway.store.admission import RedisAdmission
 from tests.fixtures.gateway import PLAIN, gateway_settings, running_gateway
@@ -55,6 +56,7 @@ async def pair(
     max_wait_s: float = 20.0,
     ttft_s: float = 0.0,
     reliability: ReliabilitySettings = PLAIN,
+    translation: Translating = Translating.ALL,
 ) -> AsyncIterator[Pair]:
     provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s, minute_s=minute_s))
     provider.state.reset()
@@ -71,6 +73,7 @@ async def pair(
         lanes={lane.name: lane for lane in lanes},
         queue=QueueSettings(max_wait_s=max_wait_s),
         minute_s=minute_s,
+        translation=translation,
         fallbacks=fallbacks
         or {f"first-{dialect}": (second,) for dialect, (_, _, second) in MODELS.items()},
     )

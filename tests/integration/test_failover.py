@@ -6,6 +6,7 @@ import pytest
 
 from gateway.config import configured_lane
 from gateway.domain.limits import LaneLimits
+from gateway.domain.translating import Translating
 from gateway.simulator import FaultRule, RunningSimulator, SimulatorSettings
 from tests.fixtures.gateway import gateway_settings, running_gateway
 from tests.integration.asking import admin
@@ -106,18 +107,53 @@ async def test_when_all_are_blocked_the_refusal_names_the_time_of_the_first_to_b
     [("gpt-4o-mini",), ("openai/gpt-4o-mini",), ("gemini-2.5-flash", "local-thing-of-nobody")],
     ids=["lane", "provider", "unknown"],
 )
-async def test_a_model_of_another_dialect_is_no_option(
+async def test_a_model_of_another_dialect_is_no_option_where_nothing_is_translated(
     provider: RunningSimulator, store_url: str, others: tuple[str, ...]
 ) -> None:
     rule = FaultRule("status", status=401, model="*")
     fallbacks = {"first-anthropic": (*others, "claude-haiku-4-5")}
-    async with pair(provider, store_url, rule, fallbacks=fallbacks) as here:
+    off = Translating.OFF
+    async with pair(provider, store_url, rule, fallbacks=fallbacks, translation=off) as here:
         answer = await here.alice.say(CLAUDE)
     assert answer.status == 401
     called = [model for model, _ in here.called]
     assert called[0] == "claude-sonnet-5"
     assert called[-1] == "claude-haiku-4-5"
     assert not {"gpt-4o-mini", "gemini-2.5-flash"} & set(called)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_model_of_another_dialect_answers_in_the_callers(
+    provider: RunningSimulator, store_url: str, stream: bool
+) -> None:
+    rule = FaultRule("status", status=429, retry_after_s=300, model="claude-sonnet-5")
+    fallbacks = {"first-anthropic": ("gemini-2.5-flash",)}
+    speech = replace(CLAUDE, stream=stream)
+    async with pair(provider, store_url, rule, fallbacks=fallbacks) as here:
+        answer = await here.alice.say(speech, 12)
+        assert answer.status == 200
+        assert answer.headers["x-gateway-model"] == "gemini-2.5-flash"
+        assert answer.headers["x-gateway-lane"] == "second-gemini"
+        assert answer.headers["x-gateway-route"] == "fallback"
+        assert "request-id" not in answer.headers, "Gemini names none, and its caller is not Gemini"
+        assert here.called == [("claude-sonnet-5", 429), ("gemini-2.5-flash", 200)]
+        assert await settled_output(here, "second-gemini") == 12
+        assert await settled_output(here, "first-anthropic") == 0
+
+
+async def test_what_cannot_be_said_there_is_no_option(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    rule = FaultRule("status", status=401, model="claude-sonnet-5")
+    fallbacks = {"first-anthropic": ("gpt-4o-mini", "claude-haiku-4-5")}
+    async with pair(provider, store_url, rule, fallbacks=fallbacks) as here:
+        answer = await here.alice.client.post(
+            here.url + CLAUDE.path,
+            json={**CLAUDE.body(12), "container": "container_1"},
+            headers=CLAUDE.headers(),
+        )
+    assert answer.status_code == 200
+    assert here.called == [("claude-sonnet-5", 401), ("claude-haiku-4-5", 200)]
 
 
 async def test_the_same_model_of_another_account_is_an_option(
