@@ -1,13 +1,14 @@
 """Protocols between the layers, and nothing else. Implementations live in the sibling packages."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
-from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
+from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, Json, NewToken, Role
 from gateway.domain.admission import Charge, Expectation, Settlement, TicketRequest, Verdict
 from gateway.domain.breaking import BreakerFact, BreakerKey
+from gateway.domain.call import Priority
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import (
     AgentTrip,
@@ -18,8 +19,12 @@ from gateway.domain.facts import (
     SessionOver,
     TurnFollowed,
 )
+from gateway.domain.keys import KeyRecord, NewKey
 from gateway.domain.limits import Headroom
+from gateway.domain.outcome import Reason
+from gateway.domain.overrides import Collection, Item, ItemOrigin, Overrides
 from gateway.domain.spending import UsageQuery, UsageRow
+from gateway.domain.temporary import TemporaryBudget
 from gateway.domain.topology import Provider, Topology
 from gateway.domain.value import value
 
@@ -162,6 +167,68 @@ class Explanations(Protocol):
         """
 
 
+class Keys(Protocol):
+    """Gateway keys of agents, made at run time.
+
+    Each raises `StoreSilent` when the store does not answer.
+    """
+
+    async def all(self) -> Sequence[KeyRecord]:
+        """Every key ever made, oldest first."""
+
+    async def get(self, public_id: str) -> KeyRecord | None:
+        """One key."""
+
+    async def create(self, agent: str, *, expires_in_s: float | None = None) -> NewKey:
+        """Make a key."""
+
+    async def revoke(self, public_id: str) -> KeyRecord:
+        """End a key for good, everywhere within a second.
+
+        Raises:
+            LookupError: There is no such key.
+        """
+
+    async def expire(self, public_id: str, *, in_s: float | None) -> KeyRecord:
+        """Let a key end after a time; `None` lets it live until it is revoked.
+
+        Raises:
+            LookupError: There is no such key.
+        """
+
+    async def rotate(
+        self, public_id: str, *, overlap_s: float, expires_in_s: float | None = None
+    ) -> NewKey:
+        """Make a new key for the same agent; the old one works on for the overlap at most.
+
+        Raises:
+            LookupError: There is no such key.
+            ValueError: It no longer works.
+        """
+
+
+class Steering(Protocol):
+    """What operators do to lanes and to calls that wait; done in the order in which it is asked."""
+
+    def pause(self, lane: str) -> None:
+        """Admit nothing more to a lane; what waits keeps its place."""
+
+    def resume(self, lane: str) -> None:
+        """End a pause."""
+
+    def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
+        """Stop a lane, or some dimensions of it, for a time."""
+
+    def unblock(self, lane: str) -> None:
+        """End all blocks of a lane."""
+
+    def dismiss(self, ticket: str, reason: Reason, retry_after_s: float | None) -> None:
+        """End the wait of a ticket of any replica."""
+
+    def move(self, ticket: str, to: Priority) -> None:
+        """Let a waiting ticket of any replica go on with another priority."""
+
+
 class Books(Protocol):
     """The limits of all replicas as the store sees them; nothing is changed by looking.
 
@@ -236,6 +303,96 @@ class Replays(Protocol):
 
     async def abandon(self, key: str) -> None:
         """Nothing was done: let the request be repeated."""
+
+
+class Edition(Protocol):
+    """The configuration at one revision; edits give the next, which nobody has stored yet.
+
+    Edits raise `UnfitEdit`. Items are named by collection and name, and by `COLLECTION/NAME`.
+    """
+
+    @property
+    def read(self) -> Overrides:
+        """What was changed at run time before the edits that led here."""
+
+    @property
+    def overrides(self) -> Overrides:
+        """What was changed at run time."""
+
+    @property
+    def topology(self) -> Topology:
+        """As it is in force now, temporary budgets included."""
+
+    @property
+    def lasting_topology(self) -> Topology:
+        """As it is without temporary budgets."""
+
+    @property
+    def keyed_agents(self) -> Set[str]:
+        """Agents to whom the file gives a key."""
+
+    def names(self, collection: Collection) -> Sequence[str]:
+        """Names of the items that there are."""
+
+    def item(self, collection: Collection, name: str) -> Item | None:
+        """One item, temporary budgets left out."""
+
+    def effective(self) -> Mapping[str, Json]:
+        """Every setting in force with its origin."""
+
+    def origin(self, path: str) -> ItemOrigin:
+        """Where a value in force comes from, temporary budgets included."""
+
+    def written(
+        self,
+        collection: Collection,
+        documents: Mapping[str, Mapping[str, Json]],
+        by: str,
+        *,
+        whole: bool,
+    ) -> "Edition":
+        """With items, by name, as documents say (`whole`), or changed by merge patches."""
+
+    def without(self, collection: Collection, name: str, by: str) -> "Edition":
+        """Without an item, whatever the file says."""
+
+    def reset(self, keys: Iterable[str]) -> "Edition":
+        """With items as the file has them."""
+
+    def with_budget(self, budget: TemporaryBudget) -> "Edition":
+        """With a temporary budget."""
+
+    def without_budget(self, budget_id: str) -> "Edition":
+        """Without a temporary budget."""
+
+    def reloaded(self) -> "Edition":
+        """All replicas are to read their files again."""
+
+
+class Configuration(Protocol):
+    """The configuration of this replica, and what was changed of it for all of them."""
+
+    async def read(self) -> Edition:
+        """As it is now.
+
+        Raises:
+            StoreSilent: The store does not answer.
+        """
+
+    async def commit(self, edition: Edition, entries: Sequence[AuditEntry]) -> None:
+        """Put an edition in force and its changes into the audit: both, or neither.
+
+        Raises:
+            Overtaken: Somebody else has committed meanwhile.
+            StoreSilent: The store does not answer.
+        """
+
+    async def reload(self) -> Sequence[str]:
+        """Read this replica's file again; settings that only a restart changes are named.
+
+        Raises:
+            UnfitEdit: The file cannot be used; what was in force stays.
+        """
 
 
 class StillRunning(Exception):  # noqa: N818 - a fact about another request

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.config import Settings
+from gateway.domain.keys import KeyRecord
 from gateway.store.connection import Client
-from gateway.store.keys import KeyRecord, KeyStore
+from gateway.store.keys import KeyStore
 from gateway.store.state_dir import make_private
 from gateway.wiring.clock import SystemClock
 

@@ -16,7 +16,8 @@ from .output import emit, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from gateway.config import Settings
-    from gateway.store.keys import KeyRecord, KeyStore, NewKey
+    from gateway.domain.keys import KeyRecord, NewKey
+    from gateway.store.keys import KeyStore
 
 T = TypeVar("T")
 _DEFAULT_OVERLAP = "1h"

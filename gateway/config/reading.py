@@ -22,14 +22,33 @@ class Origin:
         file: The file, if it came from one.
         line: Its line, counted from 1.
         variables: Environment variables that made it up.
+        runtime: Who set it at run time, if somebody did.
+        temporary: Id of the temporary budget that it comes from, if it does.
     """
 
     file: str = ""
     line: int = 0
     variables: tuple[str, ...] = ()
+    runtime: str = ""
+    temporary: str = ""
+
+    @property
+    def word(self) -> str:
+        """`default`, `file`, `environment`, `runtime` or `temporary`."""
+        if self.temporary:
+            return "temporary"
+        if self.runtime:
+            return "runtime"
+        if self.line:
+            return "file"
+        return "environment" if self.variables else "default"
 
     def __str__(self) -> str:
-        """`default`, `FILE:LINE`, or `environment (NAME)`, or both."""
+        """`default`, `FILE:LINE`, or `environment (NAME)`, or both; or what was set at run time."""
+        if self.temporary:
+            return f"temporary ({self.temporary})"
+        if self.runtime:
+            return f"runtime ({self.runtime})"
         variables = f"environment ({', '.join(self.variables)})" if self.variables else ""
         place = f"{self.file}:{self.line}" if self.line else ""
         return ", ".join(part for part in (place, variables) if part) or "default"

@@ -1,6 +1,6 @@
 """The configuration in force as a person may read it: each value with its origin, no secrets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
 from urllib.parse import urlsplit, urlunsplit
@@ -42,7 +42,6 @@ def _with_origins(value: Plain, path: str, origins: Mapping[str, Origin]) -> Pla
 
 def _plain(settings: Settings) -> dict[str, Plain]:
     topology = settings.topology
-    keys = settings.agent_keys
     return {
         "listen": str(settings.listen),
         "minute": settings.minute_s,
@@ -58,10 +57,7 @@ def _plain(settings: Settings) -> dict[str, Plain]:
             "origins": list(settings.admin.origins),
             "audit_keep": settings.admin.audit_keep_s,
         },
-        "providers": {name: _provider(one) for name, one in topology.providers.items()},
-        "lanes": {name: _lane(one) for name, one in topology.lanes.items()},
-        "teams": {name: {"budget": _budget(one.budget)} for name, one in topology.teams.items()},
-        "agents": {name: _agent(one, keys.get(name)) for name, one in topology.agents.items()},
+        **items(settings),
         "queue": {
             "max_wait": topology.queue.max_wait_s,
             "max_depth": topology.queue.max_depth,
@@ -82,7 +78,26 @@ def _plain(settings: Settings) -> dict[str, Plain]:
         **prices.shown(settings.prices),
         "usage": {"keep": settings.usage.keep_s, "max_rows": settings.usage.max_rows},
         "routes": [_route(one) for one in settings.routes],
-        "fallbacks": {name: list(models) for name, models in topology.fallbacks.items()},
+        "fallbacks": {name: list(models) for name, models in settings.topology.fallbacks.items()},
+    }
+
+
+def items(settings: Settings, *, revealed: bool = False) -> dict[str, dict[str, Plain]]:
+    """Providers, lanes, teams and agents by name, as the file would have them.
+
+    Args:
+        settings: Where they are.
+        revealed: With secrets as they are, for whoever reads them again; never to be shown.
+    """
+    topology, keys = settings.topology, settings.agent_keys
+    secret = _revealed if revealed else _masked
+    return {
+        "providers": {name: _provider(one, secret) for name, one in topology.providers.items()},
+        "lanes": {name: _lane(one) for name, one in topology.lanes.items()},
+        "teams": {name: {"budget": _budget(one.budget)} for name, one in topology.teams.items()},
+        "agents": {
+            name: _agent(one, secret(keys.get(name))) for name, one in topology.agents.items()
+        },
     }
 
 
@@ -142,12 +157,12 @@ def _server(settings: Settings) -> dict[str, Plain]:
     }
 
 
-def _provider(provider: Provider) -> dict[str, Plain]:
+def _provider(provider: Provider, secret: Callable[[str | None], str | None]) -> dict[str, Plain]:
     timeouts = provider.timeouts
     return {
         "dialect": provider.dialect.value,
         "base_url": provider.base_url,
-        "api_key": "passthrough" if provider.passthrough else _masked(provider.api_key) or "none",
+        "api_key": "passthrough" if provider.passthrough else secret(provider.api_key) or "none",
         "timeouts": {
             "connect": timeouts.connect_s,
             "first_byte": timeouts.first_byte_s,
@@ -181,7 +196,7 @@ def _lane(lane: Lane) -> dict[str, Plain]:
 def _agent(agent: Agent, key: str | None) -> dict[str, Plain]:
     return {
         "team": agent.team,
-        "key": _masked(key),
+        "key": key,
         "priority": agent.priority.value,
         "weight": agent.weight,
         "models": list(agent.models),
@@ -241,6 +256,10 @@ def _dollars(micro: int | None) -> float | None:
 
 def _masked(secret: str | None) -> str | None:
     return None if secret is None else MASK
+
+
+def _revealed(secret: str | None) -> str | None:
+    return secret
 
 
 def _masked_url(url: str | None) -> str | None:

@@ -25,7 +25,7 @@ from .throttle import Throttle
 
 GUARDED = "/admin/v1"
 _SCHEME = b"bearer "
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_READING = frozenset({"GET", "HEAD"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _REQUEST_ID_HEADER = b"x-gateway-request-id"
 _ROOT = Actor("admin", Role.ADMIN)
@@ -61,7 +61,7 @@ class Guard:
                 ]
             await send(message)
 
-        if scope["path"].startswith(GUARDED) and not _is_preflight(scope):
+        if scope["path"].startswith(GUARDED):
             actor = await self._admitted(scope)
             if not isinstance(actor, Actor):
                 await actor(scope, receive, send_named)
@@ -120,13 +120,6 @@ def _presented(scope: Scope) -> bytes | None:
     if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
         return None
     return bytes(given[0][len(_SCHEME) :].strip())
-
-
-def _is_preflight(scope: Scope) -> bool:
-    """A browser asks whether it may ask; it sends no token with that, and learns nothing else."""
-    return bool(scope["method"] == "OPTIONS") and any(
-        name == b"access-control-request-method" for name, _ in scope["headers"]
-    )
 
 
 def address_of(scope: Scope) -> str:

@@ -4,15 +4,21 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
 
 from gateway.core.admission.snapshot import LaneSnapshot
+from gateway.domain.access import Json, Role
 from gateway.domain.limits import Dimension
+from gateway.domain.overrides import Collection, ItemOrigin
 from gateway.domain.topology import Topology
+from gateway.ports import Edition
 
+from .items import ETAG, Configured, ItemName, add_edits, configured, item_etag
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
+from .problems import responses
 from .roles import Viewer
 
 router = APIRouter(tags=["lanes"])
@@ -20,6 +26,11 @@ router = APIRouter(tags=["lanes"])
 DIMENSIONS = (Dimension.RPM, Dimension.ITPM, Dimension.OTPM, Dimension.TPM)
 """In the order of snapshots."""
 _MICRO = 1e6
+_EXAMPLE: dict[str, Json] = {
+    "provider": "claude",
+    "models": ["claude-sonnet-*"],
+    "limits": {"rpm": 50, "itpm": 80000, "otpm": 16000, "concurrency": 6},
+}
 
 
 class LaneLimit(BaseModel):
@@ -29,6 +40,11 @@ class LaneLimit(BaseModel):
     limit: int | None = Field(description="Per minute, in force; null: none, or not yet learned.")
     configured: int | None = Field(description="From the configuration.")
     learned: int | None = Field(description="From the provider's response headers.")
+    origin: str = Field(
+        description="Of the limit in force: `default` (none), `file`, `environment`, `runtime` or "
+        "`learned`."
+    )
+    source: str = Field(description="Line, variable or person; empty for a default.")
     level: float | None = Field(description="What can be spent at once; below 0 after corrections.")
     capacity: float | None = Field(description="What `level` refills to.")
     held: int = Field(description="Reserved by calls in flight.")
@@ -77,6 +93,7 @@ class Lane(BaseModel):
     saturated: BandSaturation
     blocked_until: datetime | None = Field(description="The whole lane waits until then.")
     paused: bool
+    configuration: Configured | None = Field(description="What can be edited of it.")
 
 
 @router.get("/lanes", summary="All lanes")
@@ -85,40 +102,73 @@ async def list_lanes(
     parts: Annotated[AdminParts, Depends(parts_of)],
     limit: Limit = 100,
     offset: Offset = 0,
+    provider: Annotated[str | None, Query(description="Only of this provider.")] = None,
 ) -> Page[Lane]:
     """All lanes in use by any replica, and those configured, by name."""
-    topology = parts.directory.topology
-    names = page(sorted({*topology.lanes, *await parts.books.lanes()}), limit, offset)
+    edition = await parts.configuration.read()
+    topology = edition.topology
+    every = sorted({*topology.lanes, *await parts.books.lanes()})
+    wanted = [name for name in every if provider in {None, provider_of(name, topology)}]
+    names = page(wanted, limit, offset)
     now_s = parts.clock.wall()
     found = await asyncio.gather(*(parts.books.lane(name) for name in names.items))
     items = [
-        shown(name, lane, topology, now_s) for name, lane in zip(names.items, found, strict=True)
+        shown(name, lane, edition, now_s) for name, lane in zip(names.items, found, strict=True)
     ]
     return Page(items=items, total=names.total, next_offset=names.next_offset)
 
 
-@router.get("/lanes/{name:path}", summary="One lane")
-async def get_lane(name: str, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]) -> Lane:
+@router.get(
+    "/lanes/{name:path}",
+    summary="One lane",
+    response_model=Lane,
+    responses={200: {"headers": ETAG}, **responses(404)},
+)
+async def get_lane(
+    name: ItemName, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]
+) -> Response:
     """One lane: limits, levels, what is held and spent, blocks and drift."""
-    topology = parts.directory.topology
+    edition, found = await found_lane(parts, name)
+    body = shown(name, found, edition, parts.clock.wall()).model_dump(mode="json")
+    item = edition.item(Collection.LANES, name)
+    return JSONResponse(body, headers={} if item is None else {"etag": item_etag(item)})
+
+
+add_edits(router, Collection.LANES, Role.OPERATOR, _EXAMPLE)
+
+
+async def found_lane(parts: AdminParts, name: str) -> tuple[Edition, LaneSnapshot]:
+    """A lane that must be there.
+
+    Raises:
+        HTTPException: 404.
+    """
+    edition = await parts.configuration.read()
     found = await parts.books.lane(name)
-    if not found.known and name not in topology.lanes:
+    if not found.known and name not in edition.topology.lanes:
         raise HTTPException(404, f"There is no lane {name[:200]!r}, or nothing has used it yet.")
-    return shown(name, found, topology, parts.clock.wall())
+    return edition, found
 
 
-def shown(name: str, lane: LaneSnapshot, topology: Topology, now_s: float) -> Lane:
+def provider_of(name: str, topology: Topology) -> str | None:
+    """Whose models a lane has; `None` if another replica made it for a provider unknown here."""
+    known = topology.lanes.get(name)
+    provider = known.provider if known is not None else name.partition("/")[0]
+    return provider if provider in topology.providers else None
+
+
+def shown(name: str, lane: LaneSnapshot, edition: Edition, now_s: float) -> Lane:
     """A lane as the API shows it."""
-    configured = topology.lanes.get(name)
-    provider = name.partition("/")[0]
-    known = configured is not None or provider in topology.providers
+    topology = edition.topology
+    item = edition.item(Collection.LANES, name)
+    known = topology.lanes.get(name)
     return Lane(
         name=name,
-        provider=(configured.provider if configured else provider) if known else None,
-        models=list(configured.models) if configured else None,
-        configured=configured is not None,
+        provider=provider_of(name, topology),
+        models=list(known.models) if known else None,
+        configured=known is not None,
         minute_s=topology.minute_s,
-        limits=[_limit(lane, d, now_s) for d in range(len(DIMENSIONS))],
+        limits=[_limit(name, lane, edition, d, now_s) for d in range(len(DIMENSIONS))],
         concurrency=limit_or_none(lane.concurrency),
         in_flight=lane.in_flight,
         holding_s=lane.holding_us / _MICRO,
@@ -130,6 +180,7 @@ def shown(name: str, lane: LaneSnapshot, topology: Topology, now_s: float) -> La
         ),
         blocked_until=_until(lane.blocked_until_us[len(DIMENSIONS)], now_s),
         paused=lane.paused == 1,
+        configuration=None if item is None else configured(item),
     )
 
 
@@ -142,13 +193,18 @@ def _dimension(name: str) -> Dimension | None:
     return Dimension(name) if name else None
 
 
-def _limit(lane: LaneSnapshot, d: int, now_s: float) -> LaneLimit:
+def _limit(name: str, lane: LaneSnapshot, edition: Edition, d: int, now_s: float) -> LaneLimit:
     limited = lane.limits[d] >= 0
+    origin = edition.origin(f"lanes.{name}.limits.{DIMENSIONS[d]}")
+    if limited and lane.limits[d] != lane.configured[d]:
+        origin = ItemOrigin("learned", "the provider's response headers")
     return LaneLimit(
         dimension=DIMENSIONS[d],
         limit=limit_or_none(lane.limits[d]),
         configured=limit_or_none(lane.configured[d]),
         learned=limit_or_none(lane.learned[d]),
+        origin=origin.word,
+        source=origin.source,
         level=lane.level[d] if limited else None,
         capacity=lane.capacity[d] if limited else None,
         held=lane.held[d],

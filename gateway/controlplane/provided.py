@@ -3,12 +3,13 @@
 Apart from `parts`, so that building it does not import FastAPI.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gateway.core.price_table import Price
 from gateway.core.routing.ledger import RouteLedger
+from gateway.domain.overrides import Collection
 from gateway.domain.routes import Route
 from gateway.domain.topology import Provider
 from gateway.ports import (
@@ -17,9 +18,12 @@ from gateway.ports import (
     Books,
     Breakers,
     Clock,
+    Configuration,
     Directory,
     Explanations,
+    Keys,
     Replays,
+    Steering,
     Tokens,
 )
 
@@ -36,6 +40,8 @@ class AdminParts:
         ledger: What is known of the routes.
         resume: Puts a route that was returned to shadow back into its mode; raises `StoreSilent`.
         price_of: (provider, model, epoch seconds) → its price, and whether it is known.
+        origins: Of web pages that may use it from a browser.
+        document_schemas: Of the items that can be edited.
     """
 
     token: str = field(repr=False)
@@ -52,3 +58,8 @@ class AdminParts:
     price_of: PriceOf
     ledger: RouteLedger
     resume: Callable[[Route], Awaitable[None]]
+    configuration: Configuration
+    keys: Keys
+    steering: Steering
+    origins: Sequence[str]
+    document_schemas: Mapping[Collection, Mapping[str, Any]]

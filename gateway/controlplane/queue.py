@@ -53,16 +53,20 @@ async def list_queue(
     offset: Offset = 0,
 ) -> Page[WaitingCall]:
     """All calls that wait at any replica: by lane, then in the order in which they will go."""
-    names = sorted({*parts.directory.topology.lanes, *await parts.books.lanes()})
-    wanted = [name for name in names if lane in {None, name}]
-    queues = await asyncio.gather(*(_waiting_in(parts, name) for name in wanted))
     found = [
         waiting
-        for queue in queues
-        for waiting in queue
+        for waiting in await waiting_calls(parts, lane)
         if agent in {None, waiting.agent} and request_id in {None, waiting.request_id}
     ]
     return page(found, limit, offset)
+
+
+async def waiting_calls(parts: AdminParts, lane: str | None) -> list[WaitingCall]:
+    """All waiting calls, or those in one lane, in the order in which they will go."""
+    names = sorted({*parts.directory.topology.lanes, *await parts.books.lanes()})
+    wanted = [name for name in names if lane in {None, name}]
+    queues = await asyncio.gather(*(_waiting_in(parts, name) for name in wanted))
+    return [waiting for queue in queues for waiting in queue]
 
 
 async def _waiting_in(parts: AdminParts, lane: str) -> list[WaitingCall]:

@@ -4,7 +4,7 @@ The argument is who acts. The role stands in the description of the API as the s
 token, and a test finds the route that names none.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -34,6 +34,11 @@ def _acting(
                 403, f"This wants a token with the role {role}; yours has the role {actor.role}."
             )
     return actor
+
+
+def wants(role: Role) -> Any:
+    """A dependency of a route whose role is not written down but chosen."""
+    return Security(_acting, scopes=[role])
 
 
 Viewer: TypeAlias = Annotated[Actor, Security(_acting, scopes=[Role.VIEWER])]

@@ -37,7 +37,9 @@ import msgspec
 from gateway.core.admission import messages
 from gateway.core.admission.messages import Event, Operation
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
+from gateway.core.admission.stamps import UNSTAMPED, Stamps, lifted, stamped
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
+from gateway.domain.call import Priority
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Lane, QueueSettings, Topology
@@ -119,6 +121,7 @@ class RedisAdmission:
         self._running: dict[str, float] = {}
         self._audited = ""
         self._configured: dict[str, Operation] = {}
+        self._named: set[str] = set()  # by the topology; the others are lanes of single models
         self._queue = QueueSettings()
         self._minute_s = 60.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -182,16 +185,22 @@ class RedisAdmission:
         self._tasks.clear()
         await self._line.close()
 
-    async def configure(self, topology: Topology) -> None:
+    async def configure(self, topology: Topology, stamps: Stamps = UNSTAMPED) -> None:
         """Put the limits of a topology in force, for everything that waits as well.
 
-        Returns once they are, or after the patience of a call if the store does not answer; they
+        What an earlier topology limited and this one does not name is limited no more. Returns once they are, or after the patience of a call if the store does not answer; they
         are then the first thing it hears.
         """
         self._queue, self._minute_s = topology.queue, topology.minute_s
-        operations = list(messages.configure_all(topology))
+        operations = list(stamped(topology, stamps))
+        named = {cast("str", op[1]) for op in operations}
+        gone = [scope for scope in self._named if scope not in named]
+        operations += [lifted(scope, self._queue, self._minute_s, stamps) for scope in gone]
         changed = [op for op in operations if self._configured.get(cast("str", op[1])) != op]
         self._configured.update((cast("str", op[1]), op) for op in operations)
+        for scope in gone:
+            del self._configured[scope]
+        self._named = named
         if not changed:
             return
         done = asyncio.get_running_loop().create_future()
@@ -270,6 +279,15 @@ class RedisAdmission:
     def unblock(self, lane: str) -> None:
         """End all blocks of a lane."""
         self._batches.put(["unblock", lane])
+
+    def dismiss(self, ticket: str, reason: Reason, retry_after_s: float | None) -> None:
+        """End the wait of a ticket of any replica."""
+        retry_us = -1 if retry_after_s is None else messages.micros(retry_after_s)
+        self._batches.put(["dismiss", ticket, reason.value, retry_us], LAST)
+
+    def move(self, ticket: str, to: Priority) -> None:
+        """Let a waiting ticket of any replica go on with another priority."""
+        self._batches.put(["move", ticket, messages.BANDS[to]], LAST)
 
     def pause(self, lane: str) -> None:
         """Admit nothing more to a lane; what waits keeps its place."""

@@ -20,7 +20,7 @@ Failure policy:
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -28,12 +28,13 @@ from typing import Any, Self
 
 from redis.exceptions import ConnectionError
 
+from gateway.domain.keys import KeyRecord
 from gateway.domain.topology import Agent, Topology
 from gateway.ports import Clock, Identity
 
 from .background import pause, running
 from .connection import FAILURES, Client
-from .keys import CHANGED, KeyRecord, KeyStore, digest_of
+from .keys import CHANGED, KeyStore, digest_of
 
 _log = logging.getLogger(__name__)
 
@@ -80,10 +81,8 @@ class CachedDirectory:
         self._refreshing = refreshing
         self._configured = topology
         self._topology = topology
-        self._fixed = {
-            digest_of(secret): Identity(agent, f"config-{agent}")
-            for agent, secret in configured_keys.items()
-        }
+        self._fixed = _identities(configured_keys)
+        self._barred: Set[str] = frozenset()
         self._records: dict[str, KeyRecord] = {}
         self._by_digest: dict[bytes, tuple[Identity, KeyRecord]] = {}
         self._used_s: dict[str, float] = {}
@@ -111,6 +110,20 @@ class CachedDirectory:
             return None
         self._used_s[record.public_id] = now_s
         return identity
+
+    def configure(
+        self, topology: Topology, configured_keys: Mapping[str, str], barred: Set[str]
+    ) -> None:
+        """Put another configuration in force, at once.
+
+        Args:
+            topology: The configured snapshot.
+            configured_keys: Agent name to secret.
+            barred: Agents that were deleted: their keys open nothing.
+        """
+        self._configured, self._barred = topology, barred
+        self._fixed = _identities(configured_keys)
+        self._adopt(self._records)
 
     async def __aenter__(self) -> Self:
         """Load everything, then keep it fresh until the context ends."""
@@ -160,15 +173,16 @@ class CachedDirectory:
         self._by_digest = {
             record.digest: (Identity(record.agent, record.public_id), record)
             for record in records.values()
-            if record.revoked_s is None
+            if record.revoked_s is None and record.agent not in self._barred
         }
         agents = {
             record.agent: Agent(record.agent)
             for record in records.values()
-            if record.works_at(self._clock.wall())
+            if record.works_at(self._clock.wall()) and record.agent not in self._barred
         } | dict(self._configured.agents)
-        if agents != self._topology.agents:
-            self._topology = replace(self._configured, agents=agents)
+        topology = replace(self._configured, agents=agents)
+        if topology != self._topology:
+            self._topology = topology
 
     async def _follow_for_ever(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -223,3 +237,10 @@ class CachedDirectory:
         if self._lost:
             self._lost = False
             _log.warning("the store is back; keys are up to date")
+
+
+def _identities(configured_keys: Mapping[str, str]) -> dict[bytes, Identity]:
+    return {
+        digest_of(secret): Identity(agent, f"config-{agent}")
+        for agent, secret in configured_keys.items()
+    }

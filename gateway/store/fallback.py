@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
+from gateway.core.admission.stamps import UNSTAMPED, Stamps
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Reason, Refusal
@@ -147,13 +148,13 @@ class FallbackAdmission:
         """How many share a limit, as last seen."""
         return self._sight.replicas
 
-    async def configure(self, topology: Topology) -> None:
+    async def configure(self, topology: Topology, stamps: Stamps = UNSTAMPED) -> None:
         """Put the limits of a topology in force, wherever calls are admitted."""
         if self._sight.looks == 0:
             self._sight.use = OwnUse(topology.minute_s)
         if self._local is not None:
-            await self._local.configure(topology)
-        await self._queue.configure(topology)
+            await self._local.configure(topology, stamps)
+        await self._queue.configure(topology, stamps)
 
     # --- the port -----------------------------------------------------------------------------
 

@@ -27,10 +27,11 @@ import re
 import secrets
 from base64 import b32encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import msgspec
 
+from gateway.domain.keys import KeyRecord, NewKey
 from gateway.ports import Clock
 
 from .connection import ROOT, Client
@@ -55,40 +56,6 @@ _AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 class UnknownKey(LookupError):  # noqa: N818 - says what is the case
     """No key has this public id."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """What is known of a key, its secret apart.
-
-    Attributes:
-        public_id: Names the key; the middle part of it.
-        digest: SHA-256 of the whole key.
-        created_s: Seconds since the epoch, as all times here.
-        expires_s: When it stops working; `None`: never.
-        revoked_s: When it was revoked, if it was.
-        last_used_s: When it was last seen, if ever; late by up to half a minute.
-    """
-
-    public_id: str
-    agent: str
-    digest: bytes = field(repr=False)
-    created_s: float
-    expires_s: float | None = None
-    revoked_s: float | None = None
-    last_used_s: float | None = None
-
-    def works_at(self, now_s: float) -> bool:
-        """Whether the key opens the gateway at this time."""
-        return self.revoked_s is None and (self.expires_s is None or now_s < self.expires_s)
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key just made, with the only copy of its secret."""
-
-    record: KeyRecord
-    secret: str = field(repr=False)
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):

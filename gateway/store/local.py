@@ -151,12 +151,12 @@ class LocalStore:
         return operation if ours is None else ours(operation)
 
     def _configure(self, operation: Operation) -> Operation:
-        name, scope, whole = operation
+        name, scope, whole, *stamp = operation
         to = dict(cast("dict[str, Any]", whole))
         to["limits"] = [share(limit, self._replicas) for limit in to["limits"]]
         if "concurrency" in to:
             to["concurrency"] = share(to["concurrency"], self._replicas)
-        return [name, scope, to]
+        return [name, scope, to, *stamp]
 
     def _head(self, operation: Operation) -> Operation:
         name, ticket, lane, told = operation

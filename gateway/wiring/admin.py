@@ -5,16 +5,18 @@ that do go on serving calls meanwhile, since a thread does the work.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from gateway.config import Settings
 from gateway.controlplane.provided import AdminParts
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
 from gateway.dataplane.asgi import App, Receive, Scope, Send
+from gateway.domain.keys import KeyRecord, NewKey
 from gateway.ports import Clock, StoreSilent
 from gateway.store.admission import RedisAdmission
 from gateway.store.connection import FAILURES, ROOT, Client
+from gateway.store.keys import KeyStore
 from gateway.store.known_lanes import known_lanes
 from gateway.store.secrets import admin_token
 
@@ -46,6 +48,41 @@ class StoredBooks:
     async def team(self, name: str) -> BudgetSnapshot:
         """One team's budget."""
         return await _soon(self._admission.inspect_team(name))
+
+
+class StoredKeys:
+    """Implements `gateway.ports.Keys`."""
+
+    def __init__(self, redis: Client, clock: Clock) -> None:
+        self._keys = KeyStore(redis, clock)
+
+    async def all(self) -> Sequence[KeyRecord]:
+        """Every key ever made, oldest first."""
+        return await _soon(self._keys.all())
+
+    async def get(self, public_id: str) -> KeyRecord | None:
+        """One key."""
+        return await _soon(self._keys.get(public_id))
+
+    async def create(self, agent: str, *, expires_in_s: float | None = None) -> NewKey:
+        """Make a key."""
+        return await _soon(self._keys.create(agent, expires_in_s=expires_in_s))
+
+    async def revoke(self, public_id: str) -> KeyRecord:
+        """End a key for good."""
+        return await _soon(self._keys.revoke(public_id))
+
+    async def expire(self, public_id: str, *, in_s: float | None) -> KeyRecord:
+        """Let a key end after a time."""
+        return await _soon(self._keys.expire(public_id, in_s=in_s))
+
+    async def rotate(
+        self, public_id: str, *, overlap_s: float, expires_in_s: float | None = None
+    ) -> NewKey:
+        """Make a new key for the same agent; the old one works on for the overlap at most."""
+        return await _soon(
+            self._keys.rotate(public_id, overlap_s=overlap_s, expires_in_s=expires_in_s)
+        )
 
 
 async def _soon(work: Awaitable[T]) -> T:

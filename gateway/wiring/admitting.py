@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from gateway.config import Settings
 from gateway.config.settings import OnStoreLoss
+from gateway.core.admission.stamps import Stamps
+from gateway.domain.topology import Topology
 from gateway.ports import Admission, Clock
 from gateway.store.admission import AdmissionSettings, RedisAdmission
 from gateway.store.connection import ROOT, Client
@@ -31,6 +33,13 @@ class Admitting:
     port: Admission
     queue: RedisAdmission
     fallback: FallbackAdmission | None = None
+
+    async def configure(self, topology: Topology, stamps: Stamps) -> None:
+        """Put the limits of a topology in force, for everything that waits as well."""
+        if self.fallback is not None:
+            await self.fallback.configure(topology, stamps)
+        else:
+            await self.queue.configure(topology, stamps)
 
     @property
     def alone(self) -> bool:

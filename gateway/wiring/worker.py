@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from gateway import __version__
 from gateway.config import Settings
+from gateway.config.leaves import document_schemas
+from gateway.config.source import Source
 from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
 from gateway.core.price_table import PriceTable
@@ -26,7 +28,7 @@ from gateway.domain.facts import CallRecord
 from gateway.ports import Clock, Observer
 from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
-from gateway.store.connection import ROOT, connect
+from gateway.store.connection import ROOT, Client, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
 from gateway.store.replays import StoredReplays
@@ -41,11 +43,12 @@ from gateway.telemetry.stored import StoredFigures
 from gateway.upstream.transport import HttpUpstream
 
 from . import memory
-from .admin import PREFIX, StoredBooks, admin, token_of
-from .admitting import admitting
+from .admin import PREFIX, StoredBooks, StoredKeys, admin, token_of
+from .admitting import Admitting, admitting
 from .breakers import JoinedBreakers
 from .clock import SystemClock
 from .ids import replica_id, request_ids
+from .live import LiveConfiguration
 from .logs import log_to_stderr
 from .pages import pages
 from .prices import Prices, load, published
@@ -64,6 +67,7 @@ class WorkerPlan:
 
     Attributes:
         store_url: The store, configured or embedded.
+        source: Where the settings came from, to read them again; `None`: from nowhere.
         multiprocess_dir: Where the workers of a group join their metrics; `None` if alone.
         own_process: The worker has its process to itself, and may tune it.
     """
@@ -71,6 +75,7 @@ class WorkerPlan:
     settings: Settings
     store_url: str = field(repr=False)  # it may hold a password
     multiprocess_dir: str | None = None
+    source: Source | None = None
     own_process: bool = False
 
     def __call__(self) -> Door:
@@ -103,36 +108,20 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         loading = asyncio.get_running_loop().run_in_executor(None, load)
         redis = await connect(plan.store_url)
         stack.push_async_callback(redis.aclose)
-        directory = await stack.enter_async_context(
-            CachedDirectory(redis, settings.topology, settings.agent_keys, clock)
-        )
+        live = LiveConfiguration(settings, plan.source, redis, clock)
+        await live.begin()
         metrics = Metrics(plan.multiprocess_dir, __version__)
         stack.callback(metrics.refresh)
         stack.enter_context(watched_loop(metrics.loop_lagged))
         chance = SystemRandom().random
         gate = await stack.enter_async_context(
-            admitting(settings, redis, replica, clock, metrics, chance)
+            admitting(live.settings, redis, replica, clock, metrics, chance)
         )
+        directory = await _in_force(stack, live, redis, gate, clock)
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
-        explanations = StoredExplanations(
-            redis,
-            ROOT,
-            clock,
-            keep_s=settings.explanations.keep_s,
-            per_second=settings.explanations.per_second,
-            dropped=metrics.explanations_dropped,
-        )
-        stack.push_async_callback(explanations.stop)
-        accounts = StoredUsage(
-            redis,
-            ROOT,
-            replica,
-            clock,
-            keep_s=settings.usage.keep_s,
-            max_rows=settings.usage.max_rows,
-        )
-        stack.push_async_callback(accounts.stop)
+        explanations = _explanations(stack, settings, redis, clock, metrics)
+        accounts = _accounts(stack, settings, redis, replica, clock)
         observers: list[Observer] = [metrics, explanations, accounts]
         sessions = StoredSessions(redis, ROOT, clock, metrics.sessions)
         stack.push_async_callback(sessions.stop)
@@ -197,11 +186,42 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 ledger=ledger,
                 resume=shared_routes.resume,
                 price_of=prices.price,
+                configuration=live,
+                keys=StoredKeys(redis, clock),
+                steering=queue,
+                origins=settings.admin.origins,
+                document_schemas=document_schemas(),
             )
 
         yield House(
             pipeline, pages(metrics, stored, gate.readiness), ((PREFIX, admin(admin_parts)),)
         )
+
+
+def _accounts(
+    stack: AsyncExitStack, settings: Settings, redis: Client, replica: str, clock: Clock
+) -> StoredUsage:
+    usage = settings.usage
+    accounts = StoredUsage(
+        redis, ROOT, replica, clock, keep_s=usage.keep_s, max_rows=usage.max_rows
+    )
+    stack.push_async_callback(accounts.stop)
+    return accounts
+
+
+def _explanations(
+    stack: AsyncExitStack, settings: Settings, redis: Client, clock: Clock, metrics: Metrics
+) -> StoredExplanations:
+    explanations = StoredExplanations(
+        redis,
+        ROOT,
+        clock,
+        keep_s=settings.explanations.keep_s,
+        per_second=settings.explanations.per_second,
+        dropped=metrics.explanations_dropped,
+    )
+    stack.push_async_callback(explanations.stop)
+    return explanations
 
 
 def _writers(
@@ -216,6 +236,27 @@ def _writers(
         spans = traces(settings.tracing, replica, clock, metrics.traces_dropped)
         stack.push_async_callback(spans.stop)
         yield spans
+
+
+async def _in_force(
+    stack: AsyncExitStack,
+    live: LiveConfiguration,
+    redis: Client,
+    gate: Admitting,
+    clock: Clock,
+) -> CachedDirectory:
+    """Who may call, and all limits, kept as the live configuration has them."""
+    found = live.settings
+    directory = CachedDirectory(redis, found.topology, found.agent_keys, clock)
+    await stack.enter_async_context(directory)
+
+    async def put_in_force(live: LiveConfiguration) -> None:
+        found = live.settings
+        directory.configure(found.topology, found.agent_keys, live.barred)
+        await gate.configure(found.topology, live.stamps)
+
+    await stack.enter_async_context(live.kept_fresh(put_in_force))
+    return directory
 
 
 async def _refreshing(metrics: Metrics) -> None:

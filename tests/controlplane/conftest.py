@@ -1,13 +1,19 @@
 """The admin application over plain values, without a gateway."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
-from gateway.controlplane.app import admin_app
+from gateway.config import Settings
+from gateway.config.editing import Edition
+from gateway.config.leaves import document_schemas
+from gateway.controlplane.app import behind_guard, described_app
 from gateway.controlplane.parts import AdminParts
+from gateway.core.admission import messages
 from gateway.core.admission.inspect import snapshot_budget, snapshot_lane
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.snapshot import BudgetSnapshot, LaneSnapshot
@@ -18,13 +24,17 @@ from gateway.core.price_table import Price
 from gateway.core.routing.ledger import RouteLedger
 from gateway.domain.access import AdminToken, AuditEntry, AuditQuery, NewToken, Role
 from gateway.domain.breaking import BreakerFact, BreakerKey
-from gateway.domain.call import Dialect
+from gateway.domain.call import Dialect, Priority
 from gateway.domain.explanation import Explanation
 from gateway.domain.facts import BreakerState
+from gateway.domain.keys import KeyRecord, NewKey
 from gateway.domain.limits import LaneLimits
+from gateway.domain.outcome import Reason
+from gateway.domain.overrides import Overrides, Overtaken, UnfitEdit
 from gateway.domain.routes import Route
 from gateway.domain.spending import UsageQuery, UsageRow
-from gateway.domain.topology import Agent, Lane, Provider, Topology
+from gateway.domain.topology import Agent, Lane, Provider, Team, Topology
+from gateway.ports import Edition as AnyEdition
 from gateway.ports import Identity, StillRunning, StoreSilent
 
 TOKEN = "token-of-these-tests"
@@ -39,6 +49,7 @@ def topology() -> Topology:
         Topology({}, {}, {}, {}),
         providers={"claude": provider},
         lanes={"sonnet": lane},
+        teams={"red": Team("red")},
         agents={"ann": Agent("ann", "red", weight=2.0)},
     )
 
@@ -203,9 +214,130 @@ def breakers() -> BreakerBox:
     return BreakerBox()
 
 
+@dataclass
+class Helm:
+    """What operators do, done to the model of admission at once."""
+
+    desk: Desk
+
+    def pause(self, lane: str) -> None:
+        self.desk.call(["pause", lane])
+
+    def resume(self, lane: str) -> None:
+        self.desk.call(["resume", lane])
+
+    def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
+        self.desk.call(messages.block(lane, dimensions, for_s))
+
+    def unblock(self, lane: str) -> None:
+        self.desk.call(["unblock", lane])
+
+    def dismiss(self, ticket: str, reason: Reason, retry_after_s: float | None) -> None:
+        retry_us = -1 if retry_after_s is None else messages.micros(retry_after_s)
+        self.desk.call(["dismiss", ticket, reason.value, retry_us])
+
+    def move(self, ticket: str, to: Priority) -> None:
+        self.desk.call(["move", ticket, messages.BANDS[to]])
+
+
+@cache
+def described() -> FastAPI:
+    """All routes, put together once: it takes a while."""
+    return described_app("1.2.3", document_schemas())
+
+
+@dataclass
+class Plan:
+    """The configuration in memory; who commits is recorded with the changes of the desk.
+
+    Attributes:
+        base: What the file says.
+        rivals: Edits that others make just before the next commits.
+    """
+
+    desk: Desk
+    base: Settings
+    overrides: Overrides = field(default_factory=Overrides)
+    rivals: list[Callable[[Edition], Edition]] = field(default_factory=list)
+    reloaded: int = 0
+    broken: UnfitEdit | None = None
+
+    async def read(self) -> Edition:
+        self.desk._speak()
+        return Edition(self.base, self.overrides, self.desk.wall())
+
+    async def commit(self, edition: AnyEdition, entries: Sequence[AuditEntry]) -> None:
+        self.desk._speak()
+        if self.rivals:
+            self.overrides = self.rivals.pop()(await self.read()).overrides
+        if edition.read.revision != self.overrides.revision:
+            raise Overtaken
+        self.overrides = edition.overrides
+        self.desk.topology = edition.topology
+        for entry in entries:
+            await self.desk.record(entry)
+
+    async def reload(self) -> Sequence[str]:
+        if self.broken is not None:
+            raise self.broken
+        self.reloaded += 1
+        return ["server"]
+
+
+@dataclass
+class KeyBox:
+    """Keys in memory."""
+
+    desk: Desk
+    made: dict[str, KeyRecord] = field(default_factory=dict)
+
+    async def all(self) -> Sequence[KeyRecord]:
+        self.desk._speak()
+        return list(self.made.values())
+
+    async def get(self, public_id: str) -> KeyRecord | None:
+        self.desk._speak()
+        return self.made.get(public_id)
+
+    async def create(self, agent: str, *, expires_in_s: float | None = None) -> NewKey:
+        self.desk._speak()
+        expires_s = None if expires_in_s is None else NOW_S + expires_in_s
+        record = KeyRecord(f"k{len(self.made)}", agent, b"", NOW_S, expires_s)
+        self.made[record.public_id] = record
+        return NewKey(record, f"gw-{record.public_id}-secret")
+
+    async def revoke(self, public_id: str) -> KeyRecord:
+        self.made[public_id] = replace(self.made[public_id], revoked_s=NOW_S)
+        return self.made[public_id]
+
+    async def expire(self, public_id: str, *, in_s: float | None) -> KeyRecord:
+        expires_s = None if in_s is None else NOW_S + in_s
+        self.made[public_id] = replace(self.made[public_id], expires_s=expires_s)
+        return self.made[public_id]
+
+    async def rotate(
+        self, public_id: str, *, overlap_s: float, expires_in_s: float | None = None
+    ) -> NewKey:
+        old = self.made[public_id]
+        if not old.works_at(NOW_S):
+            raise ValueError(f"key {public_id} no longer works")
+        await self.expire(public_id, in_s=overlap_s)
+        return await self.create(old.agent, expires_in_s=expires_in_s)
+
+
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+@pytest.fixture
+def plan(desk: Desk) -> Plan:
+    return Plan(desk, Settings(desk.topology, agent_keys={"ann": "key-of-ann"}))
+
+
+@pytest.fixture
+def keys(desk: Desk) -> KeyBox:
+    return KeyBox(desk)
 
 
 @pytest.fixture
@@ -220,7 +352,12 @@ def replays(desk: Desk) -> ReplayBox:
 
 @pytest.fixture
 async def client(
-    desk: Desk, tokens: TokenBox, replays: ReplayBox, breakers: BreakerBox
+    desk: Desk,
+    tokens: TokenBox,
+    replays: ReplayBox,
+    breakers: BreakerBox,
+    plan: Plan,
+    keys: KeyBox,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Somebody with the configured token."""
     parts = AdminParts(
@@ -233,13 +370,20 @@ async def client(
         audit=desk,
         tokens=tokens,
         replays=replays,
+        configuration=plan,
+        keys=keys,
+        steering=Helm(desk),
+        origins=("https://ops.example.com",),
+        document_schemas=document_schemas(),
         accounts=desk,
         price_of=desk.price_of,
         breakers=breakers,
         ledger=desk.ledger,
         resume=desk.resume,
     )
-    transport = httpx2.ASGITransport(app=admin_app(parts), raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(
+        app=behind_guard(described(), parts), raise_app_exceptions=False
+    )
     async with httpx2.AsyncClient(
         transport=transport,
         base_url="http://admin",

@@ -6,11 +6,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from gateway.config import Settings
 from gateway.domain.explanation import Attempt, Explanation, Outcome, Wait
 from gateway.domain.limits import Dimension, ScopeKind
 from gateway.domain.usage import Usage
 
-from .conftest import NOW_S, Desk
+from .conftest import NOW_S, Desk, Plan
 
 CHARGE = [1, 100, 10, 110, 100, 10, 5000]
 EXPLAINED = Explanation(
@@ -127,11 +128,11 @@ async def test_a_lane_shows_what_the_provider_has_blocked(client: httpx2.AsyncCl
 
 
 async def test_lanes_are_listed_whoever_made_them_used_or_not(
-    busy: Desk, client: httpx2.AsyncClient
+    busy: Desk, plan: Plan, client: httpx2.AsyncClient
 ) -> None:
     lanes = dict(busy.topology.lanes)
     lanes["unused"] = replace(lanes["sonnet"], name="unused")
-    busy.topology = replace(busy.topology, lanes=lanes)
+    plan.base = Settings(replace(busy.topology, lanes=lanes))
     listed = await found(client, "lanes")
     assert [one["name"] for one in listed["items"]] == ["claude/other", "sonnet", "unused"]
     page = await found(client, "lanes?limit=1&offset=1")
