@@ -8,10 +8,10 @@ it is subscribed anew.
 
 from collections.abc import Awaitable, Callable
 
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError
 
 from .background import pause
-from .connection import Client
+from .connection import FAILURES, Client
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -37,7 +37,7 @@ async def follow(
     while True:
         try:
             await _listen(client, channel, caught_up, silence_s)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             lost(error)
         await pause(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
