@@ -36,7 +36,7 @@ class AdminApi:
     token: str = field(repr=False)
     source: str
 
-    def get(self, path: str, **query: str | int | None) -> Any:
+    def get(self, path: str, **query: str | float | None) -> Any:
         """What is there, as parsed JSON.
 
         Raises:
@@ -47,7 +47,7 @@ class AdminApi:
             raise Failure(f"the gateway at {self.url} has nothing at {path}.")
         return found
 
-    def find(self, path: str, **query: str | int | None) -> Any:
+    def find(self, path: str, **query: str | float | None) -> Any:
         """Like `get`; `None` if it is not there."""
         answer = self._ask("GET", path, query)
         return None if answer is None else answer.json()
@@ -57,7 +57,7 @@ class AdminApi:
         answer = self._ask("POST", path, {})
         return None if answer is None else answer.json()
 
-    def text(self, path: str, **query: str | int | None) -> str:
+    def text(self, path: str, **query: str | float | None) -> str:
         """What is there, as it is.
 
         Raises:
@@ -69,7 +69,7 @@ class AdminApi:
         return answer.text
 
     def _ask(
-        self, method: str, path: str, query: Mapping[str, str | int | None]
+        self, method: str, path: str, query: Mapping[str, str | float | None]
     ) -> "httpx2.Response | None":
         import httpx2
 
@@ -99,7 +99,7 @@ class AdminApi:
             raise Failure(f"the gateway at {self.url} says: {_detail(answer.text)}")
         return answer
 
-    def all(self, path: str, **query: str | int | None) -> list[Any]:
+    def all(self, path: str, **query: str | float | None) -> list[Any]:
         """A whole collection, page by page."""
         items: list[Any] = []
         offset: int | None = 0

@@ -14,6 +14,7 @@ from .plan_options import (
     LANES,
     PRICES,
     Agents,
+    BatchShare,
     Cached,
     Calls,
     Days,
@@ -24,6 +25,8 @@ from .plan_options import (
     Output,
     OwnPrice,
     PerMinute,
+    RouteShare,
+    RouteTo,
     Written,
     listed_price,
     price_of,
@@ -41,12 +44,15 @@ _UNITS = {"rpm": "request", "concurrency": "s"}
 
 
 @app.callback()
-def observed(
+def observed(  # noqa: PLR0913, PLR0917 - one argument for each figure
     context: typer.Context,
     hours: Annotated[int, typer.Option(help="How far to look back.", min=1, max=8760)] = 24,
     agents: Annotated[
         int | None, typer.Option(help="Loads and waits of so many; without: as observed.", min=1)
     ] = None,
+    route_to: RouteTo = None,
+    route_share: RouteShare = 0.0,
+    batch_share: BatchShare = 0.0,
     config: Config = None,
     url: GatewayUrl = None,
     as_json: AsJson = False,
@@ -55,7 +61,14 @@ def observed(
     if context.invoked_subcommand is None:
         from .plan_observed import show_observed
 
-        show_observed(config, url, hours, agents, as_json=as_json)
+        query = {
+            "hours": hours,
+            "agents": agents,
+            "route_to": route_to,
+            "route_share": route_share,
+            "batch_share": batch_share,
+        }
+        show_observed(config, url, query, as_json=as_json)
 
 
 @app.command()
@@ -123,11 +136,9 @@ def month(  # noqa: PLR0913, PLR0917 - one argument for each figure
     together: Annotated[
         int, typer.Option(help="So many agents work on each task together.", min=1)
     ] = 1,
-    route_to: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="A cheaper model for some calls.")
-    ] = None,
-    route_share: Annotated[float, typer.Option(help="The share of them.", min=0, max=1)] = 0.0,
-    batch_share: Annotated[float, typer.Option(help="The share of batches.", min=0, max=1)] = 0.0,
+    route_to: RouteTo = None,
+    route_share: RouteShare = 0.0,
+    batch_share: BatchShare = 0.0,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """`gateway plan` from what a running gateway has observed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +9,38 @@ from .output import emit_json, emit_table, say
 _HEADINGS = ("LANE", "AGENTS", "CARRIES", "BINDS", "LOAD", "WAIT", "WITH ONE MORE", "HIT",
              "USD A MONTH", "WITHOUT CACHE")  # fmt: skip
 
+_ROUTE, _BATCH = ("route_to", "route_share"), ("batch_share",)
+_CHANGES = (
+    (_ROUTE, "ROUTED", "month_routed_microusd"),
+    (_BATCH, "BATCHED", "month_batched_microusd"),
+    ((*_ROUTE, *_BATCH), "BOTH", "month_all_microusd"),
+)
+
 
 def show_observed(
-    config: Path | None, url: str | None, hours: int, agents: int | None, *, as_json: bool
+    config: Path | None, url: str | None, query: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """What each lane carries."""
     from .admin_access import admin_api
 
-    found = admin_api(config, url).all("capacity", hours=hours, agents=agents)
+    found = admin_api(config, url).all("capacity", **query)
     if as_json:
         emit_json(found)
     elif found:
-        emit_table(_HEADINGS, (_row(lane) for lane in found))
+        changes = [
+            (heading, field)
+            for option, heading, field in _CHANGES
+            if all(query[name] for name in option)
+        ]
+        headings = (*_HEADINGS, *(heading for heading, _ in changes))
+        emit_table(headings, (_row(lane, [field for _, field in changes]) for lane in found))
     else:
-        say(f"Nothing was called in the last {hours} h. To plan from figures: gateway plan lane.")
+        say(
+            f"Nothing was called in the last {query['hours']} h. To plan from figures: gateway plan lane."
+        )
 
 
-def _row(lane: Any) -> tuple[str, ...]:
+def _row(lane: Any, changed: list[str]) -> tuple[str, ...]:
     from .plan import wait
     from .wording import whole
 
@@ -38,6 +54,8 @@ def _row(lane: Any) -> tuple[str, ...]:
         "-" if first is None else wait(first["wait_s"]),
         "-" if first is None else wait(first["wait_with_one_more_s"]),
         f"{lane['cache_hit_ratio']:.0%}",
-        f"{lane['month_microusd'] / 1_000_000:,.2f}",
-        f"{lane['month_uncached_microusd'] / 1_000_000:,.2f}",
+        *(
+            f"{lane[field] / 1_000_000:,.2f}"
+            for field in ("month_microusd", "month_uncached_microusd", *changed)
+        ),
     )

@@ -39,6 +39,17 @@ Calls: TypeAlias = Annotated[
 Hours: TypeAlias = Annotated[float, typer.Option("--hours", help="Hours a day.", min=0, max=24)]
 Days: TypeAlias = Annotated[float, typer.Option("--days", help="Days a month.", min=0, max=31)]
 
+RouteTo: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--route-to", metavar="MODEL", help="A cheaper model for some calls."),
+]
+RouteShare: TypeAlias = Annotated[
+    float, typer.Option("--route-share", help="The share of them.", min=0, max=1)
+]
+BatchShare: TypeAlias = Annotated[
+    float, typer.Option("--batch-share", help="The share of batches.", min=0, max=1)
+]
+
 PRICES = ("prices", "unpriced")
 LANES = ("providers", "lanes")
 """Sections of the configuration that a plan needs; the others may be faulty."""

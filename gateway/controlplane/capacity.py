@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from gateway.core.admission.snapshot import LaneSnapshot
 from gateway.core.capacity import Bound, Rules, capacity
+from gateway.core.cost_planning import Changes, batched_month, routed_month
 from gateway.core.observed import GROUPS, HOURS_OF_A_MONTH, Observed, observed
 from gateway.core.price_table import Price
 from gateway.domain.limits import Dimension, LaneLimits
@@ -18,6 +19,7 @@ from gateway.domain.topology import Lane, Topology, default_lane
 from .lanes import limit_or_none
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
+from .problems import FieldFault, Unfit
 from .roles import Viewer
 
 router = APIRouter(tags=["usage"])
@@ -62,6 +64,28 @@ class LaneCapacity(BaseModel):
     limits: list[LimitLoad] = Field(description="The one that binds first.")
     month_microusd: int = Field(description="Cost of 730 hours like those observed.")
     month_uncached_microusd: int = Field(description="The same without prompt caches.")
+    month_routed_microusd: int = Field(
+        description="With `route_share` of the calls, as they are on average, going to `route_to`."
+    )
+    month_batched_microusd: int = Field(description="With `batch_share` of them as batches.")
+    month_all_microusd: int = Field(description="With both.")
+
+
+def _changes(
+    parts: Annotated[AdminParts, Depends(parts_of)],
+    route_to: Annotated[
+        str, Query(max_length=256, description="A cheaper model for some of the calls.")
+    ] = "",
+    route_share: Annotated[float, Query(ge=0, le=1, description="The share of them.")] = 0.0,
+    batch_share: Annotated[float, Query(ge=0, le=1, description="The share of batches.")] = 0.0,
+) -> Changes:
+    if not route_to:
+        return Changes(batch_share=batch_share)
+    for provider in parts.directory.topology.providers.values():
+        price, known = parts.price_of(provider, route_to, parts.clock.wall())
+        if known:
+            return Changes(price, route_share, batch_share)
+    raise Unfit([FieldFault(field="route_to", message="nobody knows the price of this model")])
 
 
 @router.get("/capacity", summary="How many agents each lane carries")
@@ -74,6 +98,7 @@ async def get_capacity(
         int | None,
         Query(ge=1, le=1_000_000, description="Loads and waits of so many; null: as observed."),
     ] = None,
+    changes: Annotated[Changes, Depends(_changes)],
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[LaneCapacity]:
@@ -94,18 +119,24 @@ async def get_capacity(
     lanes = await asyncio.gather(*(parts.books.lane(work.lane) for work in some.items))
     span_h = max(1.0, hours - 1 + now_s % HOUR_S / HOUR_S)
     items = [
-        _shown(work, lane, parts.directory.topology, agents or work.agents, span_h)
+        _shown(work, lane, parts.directory.topology, agents or work.agents, span_h, changes)
         for work, lane in zip(some.items, lanes, strict=True)
     ]
     return Page(items=items, total=some.total, next_offset=some.next_offset)
 
 
 def _shown(
-    work: Observed, snapshot: LaneSnapshot, topology: Topology, agents: int, span_h: float
+    work: Observed,
+    snapshot: LaneSnapshot,
+    topology: Topology,
+    agents: int,
+    span_h: float,
+    changes: Changes,
 ) -> LaneCapacity:
     found = capacity(_limits(snapshot), _rules(work, topology), work.each, work.per_minute, agents)
     each, per_month = work.each, HOURS_OF_A_MONTH / span_h
-    prompt = each.prompt_tokens
+    prompt, month = each.prompt_tokens, work.cost_microusd * per_month
+    routed = routed_month(month, work.calls * per_month, each, changes)
     return LaneCapacity(
         lane=work.lane,
         provider=work.provider,
@@ -123,8 +154,11 @@ def _shown(
         sustainable_agents=found.agents,
         binding=None if found.binding is None else found.binding.dimension,
         limits=[_load(bound) for bound in found.bounds],
-        month_microusd=round(work.cost_microusd * per_month),
+        month_microusd=round(month),
         month_uncached_microusd=round(work.uncached_microusd * per_month),
+        month_routed_microusd=round(routed),
+        month_batched_microusd=round(batched_month(month, changes)),
+        month_all_microusd=round(batched_month(routed, changes)),
     )
 
 

@@ -6,7 +6,7 @@ from gateway.domain.value import value
 
 from .capacity import Interaction
 from .price_corrections import HALF_PERMILLE
-from .price_table import Card, Price, Rates
+from .price_table import FULL_PERMILLE, Card, Price, Rates
 
 _MILLION = 1_000_000
 _VRAM_RESERVE = 1.1
@@ -75,6 +75,34 @@ def month(
         short=total(_at(standard.rates, each)),
         long=standard.rates_for(ceil(each.prompt_tokens)) is not standard.rates,
     )
+
+
+@value
+class Changes:
+    """What would make a month cheaper.
+
+    Attributes:
+        cheaper: The price of a cheaper model; `None`: no call goes elsewhere.
+        route_share: The share of calls that goes there.
+        batch_share: The share of calls that goes as batches, at half the price.
+    """
+
+    cheaper: Price | None = None
+    route_share: float = 0.0
+    batch_share: float = 0.0
+
+
+def routed_month(month_microusd: float, calls: float, each: Interaction, changes: Changes) -> float:
+    """A month that cost so much, with some of its calls going to the cheaper model."""
+    if changes.cheaper is None:
+        return month_microusd
+    there = calls * _each(changes.cheaper.standard, each)
+    return (1 - changes.route_share) * month_microusd + changes.route_share * there
+
+
+def batched_month(month_microusd: float, changes: Changes) -> float:
+    """The same with some of its calls going as batches."""
+    return month_microusd * (1 - changes.batch_share * (1 - HALF_PERMILLE / FULL_PERMILLE))
 
 
 def _batch(price: Price) -> Card:

@@ -81,7 +81,7 @@ class Desk:
 
     def price_of(self, provider: Provider, model: str, at_s: float) -> tuple[Price, bool]:
         assert (provider.name, at_s) == ("claude", NOW_S)
-        return flat_price(3, 15) if model == "m" else flat_price(1, 1), True
+        return flat_price(3, 15) if model == "m" else flat_price(1, 1), model != "unheard-of"
 
     async def rows(self, query: UsageQuery) -> list[UsageRow]:
         self._speak()

@@ -66,3 +66,26 @@ async def test_nothing_is_known_of_lanes_that_nobody_called(
 ) -> None:
     desk.used = [row("zoe", 0, Spent(refused=9))]
     assert (await client.get("/admin/v1/capacity")).json()["items"] == []
+
+
+async def test_a_month_is_told_with_routing_and_batches(
+    client: httpx2.AsyncClient, worked: Desk
+) -> None:
+    del worked
+    query = "hours=2&route_to=cheap&route_share=0.5&batch_share=0.4"
+    (found,) = (await client.get(f"/admin/v1/capacity?{query}")).json()["items"]
+    month = found["month_microusd"]
+    # At $1 and $1 a call of 10,000 + 500 tokens costs 10,500 micro-dollars; 180 calls an hour.
+    cheap = 180 * 730 * 10_500
+    assert found["month_routed_microusd"] == (month + cheap) / 2
+    assert found["month_batched_microusd"] == pytest.approx(month * 0.8)
+    assert found["month_all_microusd"] == pytest.approx((month + cheap) / 2 * 0.8)
+
+
+async def test_a_model_without_a_price_is_nowhere_to_go(
+    client: httpx2.AsyncClient, worked: Desk
+) -> None:
+    del worked
+    answer = await client.get("/admin/v1/capacity?route_to=unheard-of")
+    assert answer.status_code == 422
+    assert "route_to" in answer.text

@@ -102,6 +102,7 @@ async def test_what_a_call_cost_is_in_its_budget_and_in_the_accounts(
     assert "alice  claude-sonnet-5" in told["usage"]
     assert told["csv"].startswith("team,calls,refused,")
     assert told["plan"].splitlines()[0].split()[:3] == ["LANE", "AGENTS", "CARRIES"]
+    assert told["plan"].splitlines()[0].endswith("ROUTED")
     assert any(line.startswith("sonnet ") for line in told["plan"].splitlines())
 
 
@@ -110,7 +111,7 @@ def _terminal(url: str) -> dict[str, str]:
     runs = {
         "usage": ("usage",),
         "csv": ("usage", "--by", "team", "--csv"),
-        "plan": ("plan", "--agents", "3"),
+        "plan": ("plan", "--agents", "3", "--route-to", "claude-haiku-4-5", "--route-share", "0.5"),
     }
     with TemporaryDirectory() as folder:
         env = {"GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN}
