@@ -6,6 +6,7 @@ from typing import Final
 from gateway.core.breaker import BreakerSettings
 from gateway.core.failover import FailoverSettings
 from gateway.core.retrying import Repeat, RetrySettings
+from gateway.core.runaway import RunawayMode, RunawaySettings
 from gateway.domain.call import Priority
 
 from . import kinds
@@ -15,6 +16,7 @@ from .schema import Leaf, Section
 _RETRIES = RetrySettings()
 _BREAKERS = BreakerSettings()
 _FAILOVER = FailoverSettings()
+_RUNAWAYS = RunawaySettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,14 @@ class ReliabilitySettings:
         retries: What is sent to a provider again.
         breakers: Of providers and lanes.
         failover: When a call that waits looks elsewhere.
+        runaways: From where on an agent runs away.
         slow_after_s: A first byte later than this makes a call slow; `None`: none is.
     """
 
     retries: RetrySettings = RetrySettings()  # noqa: RUF009 - frozen
     breakers: BreakerSettings = BreakerSettings()  # noqa: RUF009 - frozen
     failover: FailoverSettings = FailoverSettings()  # noqa: RUF009 - frozen
+    runaways: RunawaySettings = RunawaySettings()  # noqa: RUF009 - frozen
     slow_after_s: float | None = None
 
 
@@ -141,7 +145,56 @@ FAILOVER: Final = Section(
     "failover", "When a call that waits goes to what its lane falls back on.", (AFTER, SECOND)
 )
 
-SECTIONS: Final = (RETRIES, BREAKERS, FAILOVER)
+# agents that run away
+RUNAWAY_MODE: Final = Leaf(
+    "mode", kinds.choice(RunawayMode),
+    "off: nobody looks; warn: it is said in log and metrics; enforce: the agent is stopped.",
+    _RUNAWAYS.mode, "`warn`",
+)  # fmt: skip
+RUNAWAY_WINDOW: Final = Leaf(
+    "window", kinds.duration(1, 86400), "For `repeated`, `errors` and `spend_times`.",
+    _RUNAWAYS.window_s, "`5m`",
+)  # fmt: skip
+REPEATED: Final = Leaf(
+    "repeated", kinds.whole(0, 100_000),
+    "Times that an agent makes the same call in the window; 0: not looked for.",
+    _RUNAWAYS.repeated, "`20`",
+)  # fmt: skip
+ERRORS: Final = Leaf(
+    "errors", kinds.whole(0, 100_000),
+    "Calls in a row that fail by the caller's own fault, in the window; 0: not looked for.",
+    _RUNAWAYS.errors, "`20`",
+)  # fmt: skip
+SPEND_TIMES: Final = Leaf(
+    "spend_times", kinds.number(0, 100_000),
+    "Multiple of the agent's own norm that it spends in a window; 0: not looked for.",
+    _RUNAWAYS.spend_times, "`10`",
+)  # fmt: skip
+SPEND_LEAST: Final = Leaf(
+    "spend_least", kinds.dollars(), "Less in a window is never too much.",
+    _RUNAWAYS.spend_least_microusd, "`1`",
+)  # fmt: skip
+GROWN: Final = Leaf(
+    "grown", kinds.whole(0, 100_000),
+    "Calls in a row of which each has a longer prompt than the one before; 0: not looked for.",
+    _RUNAWAYS.grown, "`100`",
+)  # fmt: skip
+GROWN_TOKENS: Final = Leaf(
+    "grown_tokens", kinds.whole(0), "Shorter prompts are never too long.",
+    _RUNAWAYS.grown_tokens, "`400_000`",
+)  # fmt: skip
+RUNAWAY_PAUSE: Final = Leaf(
+    "pause", kinds.duration(1, 86400),
+    "How long a stopped agent is stopped the first time; each further time doubles it.",
+    _RUNAWAYS.pause_s, "`15m`",
+)  # fmt: skip
+RUNAWAYS: Final = Section(
+    "runaways", "From where on an agent runs away, and what is done about it.",
+    (RUNAWAY_MODE, RUNAWAY_WINDOW, REPEATED, ERRORS, SPEND_TIMES, SPEND_LEAST, GROWN,
+     GROWN_TOKENS, RUNAWAY_PAUSE),
+)  # fmt: skip
+
+SECTIONS: Final = (RETRIES, BREAKERS, FAILOVER, RUNAWAYS)
 
 
 def reliability(root: Given) -> ReliabilitySettings:
@@ -151,7 +204,22 @@ def reliability(root: Given) -> ReliabilitySettings:
         retries=_retries(root.section(RETRIES)),
         breakers=_breakers(breakers),
         failover=_failover(root.section(FAILOVER)),
+        runaways=_runaways(root.section(RUNAWAYS)),
         slow_after_s=breakers.get(SLOW_AFTER),
+    )
+
+
+def _runaways(given: Given) -> RunawaySettings:
+    return RunawaySettings(
+        mode=given.get(RUNAWAY_MODE),
+        window_s=given.get(RUNAWAY_WINDOW),
+        repeated=given.get(REPEATED),
+        errors=given.get(ERRORS),
+        spend_times=given.get(SPEND_TIMES),
+        spend_least_microusd=given.get(SPEND_LEAST),
+        grown=given.get(GROWN),
+        grown_tokens=given.get(GROWN_TOKENS),
+        pause_s=given.get(RUNAWAY_PAUSE),
     )
 
 

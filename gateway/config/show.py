@@ -102,7 +102,7 @@ def items(settings: Settings, *, revealed: bool = False) -> dict[str, dict[str, 
 
 
 def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
-    retries, breakers = settings.retries, settings.breakers
+    retries, breakers, runaways = settings.retries, settings.breakers, settings.runaways
     return {
         "retries": {
             "repeat": retries.repeat.value,
@@ -130,6 +130,17 @@ def _reliability(settings: ReliabilitySettings) -> dict[str, Plain]:
                 priority.value: _dollars(worth)
                 for priority, worth in settings.failover.second_microusd.items()
             },
+        },
+        "runaways": {
+            "mode": runaways.mode.value,
+            "window": runaways.window_s,
+            "repeated": runaways.repeated,
+            "errors": runaways.errors,
+            "spend_times": runaways.spend_times,
+            "spend_least": _dollars(runaways.spend_least_microusd),
+            "grown": runaways.grown,
+            "grown_tokens": runaways.grown_tokens,
+            "pause": runaways.pause_s,
         },
     }
 

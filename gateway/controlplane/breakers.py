@@ -119,6 +119,8 @@ async def _force(
 
 def _known(scope: BreakerScope, name: str, parts: AdminParts) -> BreakerKey:
     key = BreakerKey(scope, name)
+    if scope is BreakerScope.AGENT and name:
+        return key  # agents may be known by their keys only, which are not listed here
     if key not in dict(_all(parts)):
         raise HTTPException(404, f"There is no {scope.value} {name[:200]!r}.")
     return key

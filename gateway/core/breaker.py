@@ -13,6 +13,8 @@ enough of them go well it closes; if one fails it opens again, for twice as long
     open       its time is over, and a call asks     half open   time
     half open  enough probes went well               closed      probes
     half open  a probe failed                        open        probe
+    closed     an agent runs away                    open        repeated, errors, spend, context
+    open       its time is over (agents: no probes)  closed      time
     any        somebody says so                      open        manual (stays until told)
     any        somebody says so                      closed      manual, reset
 
@@ -187,6 +189,16 @@ class Breaker:
         self._adopt(fact)
         return fact
 
+    def trip(self, cause: str, note: str, now_s: float) -> BreakerFact:
+        """Open for reasons that are not counted here."""
+        return self._open(cause, now_s, note)
+
+    def over(self, now_s: float) -> BreakerFact | None:
+        """Close without probes once the open time has passed; the new state if it has."""
+        if self.fact.state is not BreakerState.OPEN or now_s < self.fact.until_s:
+            return None
+        return self._move(BreakerState.CLOSED, "time", now_s)
+
     def _probed(self, result: Result, now_s: float) -> BreakerFact | None:
         if result is not Result.GOOD:
             return self._open("probe", now_s)
@@ -218,14 +230,14 @@ class Breaker:
             return self._open("slow_ratio", now_s)
         return None
 
-    def _open(self, cause: str, now_s: float) -> BreakerFact:
+    def _open(self, cause: str, now_s: float, note: str = "") -> BreakerFact:
         settings, before = self._settings, self.fact
         calm = before.state is BreakerState.CLOSED and now_s - before.at_s >= settings.calm_s
         openings = 1 if calm else before.openings + 1
         open_s = min(settings.open_s * 2.0 ** min(openings - 1, 30), settings.longest_s)
         until_s = now_s + open_s * (1.0 + settings.jitter * self._chance())
         generation = before.generation + 1
-        fact = BreakerFact(generation, BreakerState.OPEN, until_s, openings, cause, now_s)
+        fact = BreakerFact(generation, BreakerState.OPEN, until_s, openings, cause, now_s, note)
         self._adopt(fact)
         return fact
 

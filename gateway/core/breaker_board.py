@@ -36,16 +36,24 @@ _LANE_RESULTS = {
 
 
 class BreakerBoard:
-    """The breakers of providers and lanes.
+    """The breakers of providers, lanes and agents.
 
     Args:
-        settings: Of all of them.
+        settings: Of providers and lanes.
+        agents: Of agents.
         chance: For the length of open times.
         moved: Told of each move, once it was made.
     """
 
-    def __init__(self, settings: BreakerSettings, chance: Chance, moved: Moved) -> None:
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        chance: Chance,
+        moved: Moved,
+        agents: BreakerSettings = BreakerSettings(),  # noqa: B008 - frozen
+    ) -> None:
         self._settings = settings
+        self._agents = agents
         self._chance = chance
         self._moved = moved
         self._breakers: dict[BreakerKey, Breaker] = {}
@@ -55,8 +63,14 @@ class BreakerBoard:
         key = BreakerKey(scope, name)
         found = self._breakers.get(key)
         if found is None:
-            found = self._breakers[key] = Breaker(self._settings, self._chance)
+            settings = self._agents if scope is BreakerScope.AGENT else self._settings
+            found = self._breakers[key] = Breaker(settings, self._chance)
         return found
+
+    def fact(self, key: BreakerKey) -> BreakerFact:
+        """The state of one; closed if it was never asked for."""
+        found = self._breakers.get(key)
+        return BreakerFact() if found is None else found.fact
 
     def all(self) -> Iterator[tuple[BreakerKey, BreakerFact]]:
         """Every breaker with its state."""
@@ -74,6 +88,16 @@ class BreakerBoard:
     ) -> None:
         """Give one a result."""
         self._tell(key, breaker.tell(generation, result, now_s))
+
+    def trip(self, key: BreakerKey, cause: str, note: str, now_s: float) -> None:
+        """Open one for reasons that are not counted here; nothing if it is open already."""
+        breaker = self.of(key.scope, key.name)
+        if breaker.closed:
+            self._tell(key, breaker.trip(cause, note, now_s))
+
+    def over(self, key: BreakerKey, breaker: Breaker, now_s: float) -> None:
+        """Close one whose open time has passed."""
+        self._tell(key, breaker.over(now_s))
 
     def hear(self, key: BreakerKey, fact: BreakerFact) -> None:
         """Another replica tells a state."""

@@ -84,6 +84,10 @@ class Call:
     agent: Agent | None = None
     facts: CallFacts | None = None
     target: Target | None = None
+    fingerprint: str = ""
+    """Equal for equal calls of one agent."""
+    retried: bool = False
+    """The client's SDK sends it again."""
     queued: bool = False
     tickets: int = 0
     options: int = 1
@@ -235,6 +239,8 @@ class Call:
             waits=() if self.waits is None else self.waits.all(),
             earlier=self.earlier,
             moves=self.moves,
+            fingerprint=self.fingerprint,
+            retried=self.retried,
             last=self._attempt() if len(self.earlier) < self.attempts else None,
             message=self.message,
             retry_after_s=self.retry_after_s,

@@ -9,7 +9,7 @@ lets them.
 import asyncio
 from collections.abc import Callable
 
-from gateway.core.breaker import Result
+from gateway.core.breaker import Breaker, Result
 from gateway.core.breaker_board import BreakerBoard, of_answer, of_failure
 from gateway.domain.breaking import BreakerFact, BreakerKey
 from gateway.domain.facts import BreakerScope, BreakerState
@@ -94,6 +94,18 @@ class Gates:
         self._slow_s = slow_s
         self._gates: dict[str, Gate] = {}
         self._waiting: set[asyncio.Future[None]] = set()
+        self._tripped: dict[str, Breaker] = {}
+
+    def agent(self, name: str) -> Refusal | None:
+        """Why this agent may not call now; `None` if it may."""
+        if name not in self._tripped:
+            return None
+        key, now_s = BreakerKey(BreakerScope.AGENT, name), self._wall()
+        breaker = self._tripped[name]
+        self._board.over(key, breaker, now_s)
+        if breaker.closed:
+            return None
+        return tripped(name, breaker.fact, now_s)
 
     def before(self, target: Target) -> Refusal | None:
         """Why this option is of no use now; `None` if it may be tried."""
@@ -123,8 +135,15 @@ class Gates:
             return self._ask(gate)
         return self._trial(gate, provider.generation, lane.generation)
 
-    def moved(self) -> None:
+    def moved(self, key: BreakerKey) -> None:
         """A breaker has moved: whoever waits may ask again."""
+        if key.scope is BreakerScope.AGENT:
+            breaker = self._board.of(key.scope, key.name)
+            if breaker.closed:
+                self._tripped.pop(key.name, None)
+            else:
+                self._tripped[key.name] = breaker
+            return
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
@@ -168,6 +187,21 @@ def refusal(key: BreakerKey, fact: BreakerFact, wait_s: float) -> Refusal:
         when = "it is being tried again"
     why = _CAUSES.get(fact.cause, fact.cause)
     return Refusal(Reason.BREAKER_OPEN, f"{about} {why}; {when}.", wait_s)
+
+
+def tripped(agent: str, fact: BreakerFact, now_s: float) -> Refusal:
+    """What an agent is told that runs away: what was seen, and how it goes on."""
+    why = f"it was stopped by an operator ({fact.cause})" if not fact.note else fact.note
+    when = (
+        "It stays stopped until an operator resumes it"
+        if fact.held
+        else f"It goes on by itself in {max(0.0, fact.until_s - now_s):.0f} s, or at once"
+    )
+    return Refusal(
+        Reason.AGENT_TRIPPED,
+        f"Agent {agent!r} was stopped: {why}. Do not retry. {when} with: "
+        f"gateway breakers reset agent/{agent}",
+    )
 
 
 _CAUSES = {

@@ -118,9 +118,13 @@ class Pipeline:
                 place.grow,
             )
             call.body_unread = False
+            if (stopped := parts.gates.agent(agent.name)) is not None:
+                raise Refused(stopped)  # with the body read, so that its sender hears of it
             facts = stages.understand(call, codec, settings.max_body_bytes)
         target = self._route(call, codec, agent, facts, destinations)
         if facts is None:
+            if (stopped := parts.gates.agent(agent.name)) is not None:
+                raise Refused(stopped)
             plan = stages.plan(call, codec, agent, None, target, parts)
             with Reservation(parts.admission, plan.ticket) as reservation:
                 await pass_through(call, plan, reservation, receive, parts)

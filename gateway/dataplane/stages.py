@@ -217,7 +217,10 @@ def _stated(target: Target, parts: Parts) -> Charge:
 
 def ticket(call: Call, agent: Agent, target: Target, amount: Charge) -> TicketRequest:
     """What admission is asked for."""
-    retry_count = call.request.fields.get(b"x-stainless-retry-count", b"0")
+    if not call.queued:
+        retry_count = call.request.fields.get(b"x-stainless-retry-count", b"0")
+        call.retried = retry_count not in {b"0", b""}
+        call.fingerprint = _fingerprint(agent.name, call.body)
     call.queued = True
     call.tickets += 1
     name = call.request_id if call.tickets == 1 else f"{call.request_id}.{call.tickets}"
@@ -230,8 +233,8 @@ def ticket(call: Call, agent: Agent, target: Target, amount: Charge) -> TicketRe
         weight=agent.weight,
         charge=amount,
         max_wait_s=max(0.0, call.max_wait_s - call.wait_s),
-        retry_of=_fingerprint(agent.name, call.body),
-        is_retry=retry_count not in {b"0", b""},
+        retry_of=call.fingerprint,
+        is_retry=call.retried,
     )
 
 

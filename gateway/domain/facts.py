@@ -180,6 +180,8 @@ class CallRecord:
         waits: What it waited for, by cause.
         earlier: Attempts before the last one, which were repeated.
         moves: Decisions about going to another lane.
+        fingerprint: Equal for equal calls of one agent; empty if it cannot be recognised.
+        retried: Sent again by the client's SDK (`x-stainless-retry-count` above 0).
         last: The last attempt; `None` if nothing was sent.
         message: What the client was told with `reason`.
         retry_after_s: When it was told to come back, if it was.
@@ -222,6 +224,8 @@ class CallRecord:
     waits: tuple[Wait, ...] = ()
     earlier: tuple[Attempt, ...] = ()
     moves: tuple[Move, ...] = ()
+    fingerprint: str = ""
+    retried: bool = False
     last: Attempt | None = None
     message: str = ""
     retry_after_s: float | None = None

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     QUEUE_TIMEOUT = "queue_timeout"
     LANE_BLOCKED = "lane_blocked"
     BREAKER_OPEN = "breaker_open"
+    AGENT_TRIPPED = "agent_tripped"
     CANCELLED = "cancelled"
     DRAINED = "drained"
     DRAINING = "draining"
@@ -85,6 +86,7 @@ DISPOSITIONS: dict[Reason, Disposition] = {
     Reason.QUEUE_TIMEOUT: Disposition(429, Fault.POLICY, final=False),
     Reason.LANE_BLOCKED: Disposition(429, Fault.PROVIDER, final=False),
     Reason.BREAKER_OPEN: Disposition(503, Fault.PROVIDER, final=False),
+    Reason.AGENT_TRIPPED: Disposition(403, Fault.POLICY, final=True),
     Reason.CANCELLED: Disposition(403, Fault.POLICY, final=True),
     Reason.DRAINED: Disposition(503, Fault.POLICY, final=False),
     Reason.DRAINING: Disposition(503, Fault.GATEWAY, final=False),

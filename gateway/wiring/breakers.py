@@ -16,11 +16,13 @@ from gateway.core.retrying import Chance
 from gateway.dataplane.gates import Gates
 from gateway.domain.access import AuditEntry, Json
 from gateway.domain.breaking import BreakerFact, BreakerKey
-from gateway.domain.facts import BreakerMove, BreakerState
+from gateway.domain.facts import BreakerMove, BreakerScope, BreakerState
 from gateway.ports import Audit, BreakerObserver, Clock, StoreSilent
 from gateway.store.background import pause, running
 from gateway.store.breakers import SharedBreakers
 from gateway.store.connection import ROOT, Client
+
+from .runaways import Runaways, breaker_settings
 
 log = logging.getLogger("gateway.breakers")
 BY_HAND = frozenset({"manual", "reset"})
@@ -35,6 +37,7 @@ class JoinedBreakers:
     Attributes:
         board: The breakers.
         gates: The same, as the data plane passes them.
+        runaways: Stops agents.
     """
 
     def __init__(
@@ -46,7 +49,10 @@ class JoinedBreakers:
         audit: Audit,
     ) -> None:
         slow_s = settings.slow_after_s
-        self.board = BreakerBoard(settings.breakers, chance, self._moved)
+        self.board = BreakerBoard(
+            settings.breakers, chance, self._moved, breaker_settings(settings.runaways)
+        )
+        self.runaways = Runaways(settings.runaways, self.board, observer, clock)
         self.gates = Gates(self.board, clock.wall, float("inf") if slow_s is None else slow_s)
         self._clock = clock
         self._observer = observer
@@ -61,7 +67,7 @@ class JoinedBreakers:
 
     def of(self, key: BreakerKey) -> BreakerFact:
         """The state of one."""
-        return self.board.of(key.scope, key.name).fact
+        return self.board.fact(key)
 
     def force(self, key: BreakerKey, state: BreakerState, cause: str) -> BreakerFact:
         """Somebody says so; all replicas follow."""
@@ -81,10 +87,12 @@ class JoinedBreakers:
         self._observer.breaker_moved(
             BreakerMove(key.scope, key.name, fact.state, fact.cause, here=here)
         )
-        self.gates.moved()
+        self.gates.moved(key)
+        if key.scope is BreakerScope.AGENT and fact.state is BreakerState.CLOSED:
+            self.runaways.forget(key.name)
         if not here:
             return
-        log.warning("breaker %s is %s: %s", key, fact.state.value, fact.cause)
+        log.warning("breaker %s is %s: %s", key, fact.state.value, fact.note or fact.cause)
         self._tell(key, fact)
         if fact.cause not in BY_HAND:
             self._unaudited.append(_entry(key, fact))
@@ -104,7 +112,14 @@ class JoinedBreakers:
 
 def shown(fact: BreakerFact) -> Json:
     """A state, as the audit has it."""
-    return {"state": fact.state.value, "cause": fact.cause, "openings": fact.openings}
+    shown: dict[str, Json] = {
+        "state": fact.state.value,
+        "cause": fact.cause,
+        "openings": fact.openings,
+    }
+    if fact.note:
+        shown["evidence"] = fact.note
+    return shown
 
 
 def _entry(key: BreakerKey, fact: BreakerFact) -> AuditEntry:

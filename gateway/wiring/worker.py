@@ -145,7 +145,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 directory=directory,
                 admission=gate.port,
                 upstream=upstream,
-                observer=Observers(*observers),
+                observer=Observers(*observers, breakers.runaways),
                 headroom=metrics,
                 tracer=tracer(settings.tracing),
                 clock=clock,
