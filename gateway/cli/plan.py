@@ -4,7 +4,7 @@ Alone, it plans from what a running gateway has observed; its commands plan from
 """
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,15 +32,14 @@ from .plan_options import (
     price_of,
     settings_of,
 )
+from .plan_tables import count, show_capacity, show_month, usd
 
 if TYPE_CHECKING:
     from gateway.config import Settings
-    from gateway.core.capacity import Bound, Capacity, Rules
-    from gateway.core.cost_planning import Month
+    from gateway.core.capacity import Rules
     from gateway.domain.limits import LaneLimits
 
 app = typer.Typer(add_completion=False, invoke_without_command=True)
-_UNITS = {"rpm": "request", "concurrency": "s"}
 
 
 @app.callback()
@@ -116,7 +115,7 @@ def lane(  # noqa: PLR0913, PLR0917 - one argument for each figure
     if as_json:
         emit_json({**asdict(found), "binding": found.bounds[0].dimension})
     else:
-        _show_capacity(found, agents)
+        show_capacity(found, agents)
 
 
 @app.command()
@@ -160,7 +159,7 @@ def month(  # noqa: PLR0913, PLR0917 - one argument for each figure
         emit_json({**asdict(found), "team_tokens": team})
         return
     routed = f"{route_share:.0%} go to {route_to}" if route_to else ""
-    _show_month(found, routed, f"{batch_share:.0%} go as batches" if batch_share else "")
+    show_month(found, routed, f"{batch_share:.0%} go as batches" if batch_share else "")
     if together > 1:
         from .wording import whole
 
@@ -222,14 +221,14 @@ def local(  # noqa: PLR0913, PLR0917 - one argument for each figure
     emit_table(
         ("A MONTH", "USD"),
         (
-            (f"hardware over {months} months", _usd(found.hardware_microusd)),
-            (f"power at ${kwh:g} per kWh", _usd(found.power_microusd)),
-            ("own hardware together", _usd(own)),
-            (f"{whole(interactions)} calls at the price", _usd(elsewhere)),
+            (f"hardware over {months} months", usd(found.hardware_microusd)),
+            (f"power at ${kwh:g} per kWh", usd(found.power_microusd)),
+            ("own hardware together", usd(own)),
+            (f"{whole(interactions)} calls at the price", usd(elsewhere)),
         ),
     )
-    emit(f"Both cost the same at {_count(found.break_even)} calls a month.")
-    emit(f"The hardware is paid back after {_count(found.payback_months)} months.")
+    emit(f"Both cost the same at {count(found.break_even)} calls a month.")
+    emit(f"The hardware is paid back after {count(found.payback_months)} months.")
 
 
 def _lane(settings: "Settings", name: str) -> "tuple[LaneLimits, Rules]":
@@ -249,73 +248,3 @@ def _with(limits: "LaneLimits | None", given: dict[str, int]) -> "LaneLimits":
     from gateway.domain.limits import LaneLimits
 
     return replace(limits or LaneLimits(), **given)
-
-
-def _show_capacity(found: "Capacity", agents: int) -> None:
-    emit_table(
-        ("LIMIT", "PER MINUTE", "ONE TAKES", "AGENTS", "LOAD", "WAIT", "WITH ONE MORE"),
-        (_row(bound) for bound in found.bounds),
-    )
-    emit(
-        f"The lane carries {found.agents} agents; {found.bounds[0].dimension} binds first. "
-        f"LOAD and WAIT are those of {agents}."
-    )
-
-
-def _row(bound: "Bound") -> tuple[str, ...]:
-    from .wording import whole
-
-    unit = _UNITS.get(bound.dimension, "tokens")
-    calls = bound.dimension == "concurrency"
-    return (
-        bound.dimension.value,
-        f"{whole(bound.limit)} at once" if calls else whole(bound.limit),
-        f"{bound.per_interaction:,.6g} {unit}",
-        f"{bound.agents:,.1f}",
-        f"{bound.load:.0%}",
-        wait(bound.wait_s),
-        wait(bound.wait_with_one_more_s),
-    )
-
-
-def wait(seconds_: float | None) -> str:
-    """A mean wait; without end from a load of 1 on."""
-    from math import inf
-
-    from .wording import seconds
-
-    return "no end" if seconds_ is None or seconds_ == inf else seconds(seconds_)
-
-
-def _show_month(found: "Month", routed: str, batched: str) -> None:
-    from .wording import whole
-
-    rows = [("as planned", found.planned), ("without a prompt cache", found.uncached)]
-    if routed:
-        rows.append((routed, found.routed or 0))
-    if batched:
-        rows.append((batched, found.batched))
-    if routed and batched:
-        rows.append(("both", found.all_savings))
-    if found.long:
-        rows.append(("if prompts were short enough", found.short))
-    planned = found.planned or 1
-    emit(f"{whole(found.interactions)} interactions a month")
-    emit_table(
-        ("", "USD A MONTH", "TIMES"),
-        ((text, _usd(micro), f"{micro / planned:.2f}") for text, micro in rows),
-    )
-
-
-def _usd(microusd: int) -> str:
-    return f"{microusd / 1_000_000:,.2f}"
-
-
-def _count(number: Any) -> str:
-    from math import inf
-
-    from .wording import whole
-
-    if number == inf:
-        return "no number of"
-    return whole(number) if number >= 100 else f"{number:.1f}"

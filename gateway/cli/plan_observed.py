@@ -41,7 +41,7 @@ def show_observed(
 
 
 def _row(lane: Any, changed: list[str]) -> tuple[str, ...]:
-    from .plan import wait
+    from .plan_tables import wait
     from .wording import whole
 
     first = lane["limits"][0] if lane["limits"] else None
