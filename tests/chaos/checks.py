@@ -67,6 +67,8 @@ async def examine(world: World, trouble: Trouble, calls: list[Call]) -> Findings
     """Look at everything, once the fleet has ended."""
     leaked = await _leaks(world)
     await world.read_log()
+    for gateway in world.gateways:  # they write the rest of their logs
+        await gateway.stop()
     inner, outer = overshoot(world.log, trouble, _unseen(calls))
     differing, unwritten = differences(world.access_lines(), world.log, trouble, calls)
     return Findings(

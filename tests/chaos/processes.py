@@ -42,6 +42,7 @@ class Process:
     ready: bool = True
     env: Mapping[str, str] | None = None
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _guard: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
     def pid(self) -> int:
@@ -63,6 +64,7 @@ class Process:
                 env=None if self.env is None else dict(self.env),
                 start_new_session=True,
             )
+        self._watch_over(self._process.pid)
         if not self.ready:
             return True
         assert self._process.stdout is not None
@@ -79,6 +81,21 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+        self._dismiss()
+
+    def _watch_over(self, pid: int) -> None:
+        """No process outlives this one, however it ends: a shell waits for the end of a pipe."""
+        self._dismiss()
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _ || kill -9 "$1"', "guard", str(pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _dismiss(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.communicate(b"done\n")
 
     async def stop(self) -> None:
         """End in good order."""

@@ -27,8 +27,7 @@ async def run(seed: int, for_s: float) -> Findings:
             logging.cancel()
             await asyncio.gather(logging, return_exceptions=True)
         found = await examine(here, trouble, fleet.calls)
-        for number, gateway in enumerate(here.gateways):
-            if (here.folder / f"gateway-{number}.log").exists() and not found.good:
-                print((here.folder / f"gateway-{number}.log").read_text()[-3000:])
-            await gateway.stop()
+        if not found.good:
+            for one in here.gateways:
+                print(one.log.read_text()[-3000:])
         return found

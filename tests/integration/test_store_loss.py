@@ -13,6 +13,7 @@ from gateway.config.settings import OnStoreLoss
 from gateway.simulator import RunningSimulator
 from tests.fixtures.gateway import KEY, RunningGateway, gateway_settings, running_gateway
 from tests.fixtures.valkey import ValkeyProcess
+from tests.integration.waiting import until
 
 
 @asynccontextmanager
@@ -50,16 +51,23 @@ async def test_calls_go_on_and_the_loss_is_shown_until_the_store_is_back(
 ) -> None:
     async with (
         gateway(simulator, own_valkey, OnStoreLoss.LOCAL) as running,
+        gateway(simulator, own_valkey, OnStoreLoss.LOCAL),  # as another worker would be
         anthropic.AsyncAnthropic(base_url=running.url, api_key=KEY, max_retries=0) as client,
     ):
         assert await ask(client) == 8
         assert (await page(running, "/readyz")).text == "ready\n"
+        with own_valkey.client() as outside:
+            looks = outside.info("commandstats")["cmdstat_zcard"]["calls"]
+            await until(
+                lambda: outside.info("commandstats")["cmdstat_zcard"]["calls"] > looks + 4,
+                "both to have looked",
+            )
         own_valkey.pause()
         assert await ask(client) == 8
         ready = await page(running, "/readyz")
         assert (ready.status_code, ready.text) == (
             200,
-            "ready, but degraded: the store does not answer; admitting 1/1 of each limit\n",
+            "ready, but degraded: the store does not answer; admitting 1/2 of each limit\n",
         )
         assert (await page(running, "/healthz")).status_code == 200
         assert "gateway_fallback_active 1.0" in (await page(running, "/metrics")).text

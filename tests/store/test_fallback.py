@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -65,12 +65,14 @@ async def eventually(done: Callable[[], bool], what: str) -> None:
 
 
 @asynccontextmanager
-async def fallback(url: str, name: str, of: Topology) -> AsyncIterator[Replica]:
+async def fallback(
+    url: str, name: str, of: Topology, settings: FallbackSettings = FAST, chance: float = 0.5
+) -> AsyncIterator[Replica]:
     client = await connect(url)
     queue = RedisAdmission(client, ROOT, name, SystemClock(), LEASES)
     await queue.start()
     admission = FallbackAdmission(
-        queue, client, ROOT, name, SystemClock(), chance=lambda: 0.5, settings=FAST
+        queue, client, ROOT, name, SystemClock(), chance=lambda: chance, settings=settings
     )
     try:
         await admission.configure(of)
@@ -155,6 +157,7 @@ async def test_a_store_that_comes_back_empty_is_told_the_last_minute(
             return (seen.tokens, seen.in_flight) == (370, 0)
 
         await until(whole, "the call that ran to be told")
+        assert (await one.queue.inspect_agent("ann")).spent_day == 40
 
 
 async def test_a_replica_that_was_taken_for_dead_owes_what_it_held(
@@ -181,6 +184,46 @@ async def test_a_replica_that_was_taken_for_dead_owes_what_it_held(
                 return (seen.tokens, seen.in_flight, seen.requests) == (130, 0, 1)
 
             await until(whole, "input that was counted once, and the output")
+
+
+async def test_replicas_do_not_return_all_at_once(own_valkey: ValkeyProcess) -> None:
+    of, apart = topology(rpm=1000), replace(FAST, jitter_s=1.0)
+    async with (
+        fallback(own_valkey.url, "r1", of, apart, 0.0) as one,
+        fallback(own_valkey.url, "r2", of, apart, 1.0) as two,
+    ):
+        await one.knows(2)
+        own_valkey.pause()
+        await one.is_alone()
+        await two.is_alone()
+        own_valkey.resume()
+        await one.is_back()
+        assert two.admission.degraded is not None
+        await two.is_back()
+
+
+async def test_a_replica_that_is_cut_off_alone_uses_no_more_than_its_share(
+    tmp_path: Path,
+) -> None:
+    """The others cannot know that it lives, and use the whole limit."""
+    store = _on_tcp(tmp_path / "store")
+    with running(store):
+        async with link(_port(store)) as way:
+            of, url = topology(Budget(rpm=20)), f"redis://127.0.0.1:{way.own_port}"
+            async with fallback(store.url, "r1", of) as one, fallback(url, "r2", of) as two:
+                await two.knows(2)
+                way.shut = True
+                way.cut()
+                await two.is_alone()
+                calls = [
+                    each.admission.admit(request(f"{name}{number}", tokens=1, wait_s=0))
+                    for name, each in (("a", one), ("b", two))
+                    for number in range(30)
+                ]
+                verdicts = await asyncio.gather(*calls)
+                assert (admitted(verdicts[:30]), admitted(verdicts[30:])) == (20, 10)
+                way.shut = False
+                await two.is_back()
 
 
 async def test_waiting_calls_move_over_and_back_in_their_order(

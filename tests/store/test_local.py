@@ -125,6 +125,23 @@ async def test_what_we_used_ourselves_counts_whole_where_it_is_more() -> None:
         assert isinstance(await admission.admit(request("b", tokens=50, wait_s=0)), Admitted)
 
 
+async def test_spend_before_the_loss_counts_by_the_share_as_well() -> None:
+    of = topology(Budget(usd_per_day_micro=100))
+    store = Engine(MICRO)
+    now_us = LocalStore(SystemClock(), 1).now_us()
+    store.call("r0", [["hello"], *messages.configure_all(of)], now_us)
+    for number in range(8):  # each costs 10
+        store.call("r0", [messages.arrive(request(f"t{number}"))], now_us)
+        store.call("r0", [messages.settle(ended(f"t{number}"))], now_us)
+    view = store.call("r0", [["inspect", "agent:ann", 0]], now_us).snapshots[0]
+    assert isinstance(view, BudgetSnapshot)
+    async with alone(of, 2, seen={"agent:ann": asdict(view)}) as admission:
+        assert isinstance(await admission.admit(request("a")), Admitted)
+        refusal = await admission.admit(request("b"))
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason is Reason.SPEND
+
+
 async def test_calls_that_run_at_the_loss_hold_their_share_until_they_end() -> None:
     running = request("x", tokens=400)
     async with alone(topology(Budget(tpm=1000), concurrency=2), running=[running]) as admission:
