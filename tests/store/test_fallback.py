@@ -478,3 +478,10 @@ async def test_an_edit_of_limits_acts_without_the_store_too(own_valkey: ValkeyPr
         waits = asyncio.ensure_future(one.admission.admit(request("b")))
         await one.admission.configure(topology(concurrency=2))
         assert isinstance(await waits, Admitted)
+
+
+def test_the_default_times_are_those_of_the_page() -> None:
+    times = FallbackSettings()
+    assert (times.silence_s, times.quick_s) == (0.5, 0.25)
+    assert (times.steady_s, times.jitter_s, times.looking.every_s) == (1.0, 0.5, 0.5)
+    assert times.silence_s + 2 * times.check_s < 1.0

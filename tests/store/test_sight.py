@@ -1,0 +1,74 @@
+"""What a replica looks at while the store answers, and how soon again."""
+
+from typing import Any, cast
+
+from gateway.core.admission import messages
+from gateway.domain.admission import Charge, TicketRequest
+from gateway.domain.call import Priority
+from gateway.domain.limits import Budget
+from gateway.domain.topology import Agent, Lane, QueueSettings, Topology
+from gateway.store.admission import RedisAdmission
+from gateway.store.connection import Client
+from gateway.store.sight import Looking, Sight
+
+MANY = 200
+
+
+class Queue:
+    """The configuration of many agents, and an answer to every look."""
+
+    def __init__(self) -> None:
+        agents = {f"a{n}": Agent(f"a{n}", budget=Budget(tpm=1)) for n in range(MANY)}
+        agents["free"] = Agent("free")
+        lanes = {"sonnet": Lane("sonnet", "claude", ("*",))}
+        topology = Topology({}, lanes, {}, agents, QueueSettings(), 60.0)
+        self.configured = {str(op[1]): op for op in messages.configure_all(topology)}
+        self.looks: list[list[str]] = []
+
+    async def look(self, scopes: list[str]) -> list[Any]:
+        self.looks.append(scopes)
+        return [{"of": scope} for scope in scopes]
+
+
+class Redis:
+    """A store with two replicas, whose data have a name."""
+
+    name = b"first"
+
+    async def zcard(self, _: str) -> int:
+        return 2
+
+    async def set(self, *_: object, **__: object) -> None:
+        """It has a name already."""
+
+    async def get(self, _: str) -> bytes:
+        return self.name
+
+
+def sight(queue: Queue, redis: Redis) -> Sight:
+    looking = Looking(scopes=20)
+    return Sight(cast("RedisAdmission", queue), cast("Client", redis), "gw", "r1", looking)
+
+
+async def test_everything_with_a_limit_has_its_turn_and_what_is_used_each_time() -> None:
+    queue = Queue()
+    seeing = sight(queue, Redis())
+    busy = TicketRequest("t", "sonnet", "a7", None, Priority.NORMAL, 1.0, Charge(), 1.0)
+    for number in range(12):
+        seeing.use.note(busy, Charge(), float(number))
+        await seeing.look()
+        assert {"lane:sonnet", "agent:a7"} <= set(queue.looks[-1])
+        assert len(queue.looks[-1]) <= 20
+    assert set(seeing.seen) == {scope for scope in queue.configured if scope != "agent:free"}
+    assert seeing.replicas == 2
+
+
+async def test_other_data_under_the_same_address_are_noticed() -> None:
+    redis = Redis()
+    seeing = sight(Queue(), redis)
+    await seeing.look()
+    await seeing.look()
+    assert not seeing.emptied
+    redis.name = b"second"
+    await seeing.look()
+    assert seeing.emptied
