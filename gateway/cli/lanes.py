@@ -67,6 +67,8 @@ def _show(lane: Any) -> None:
         f"{_in_flight(lane)} in flight, {seconds(lane['holding_s'])} each on average; "
         f"waiting: {waiting or 'none'}"
     )
+    if lane["pace"] < 1:
+        emit(f"Begins again slowly: {lane['pace']:.0%} of its limits are let through")
     for band, dimension in lane["saturated"].items():
         if dimension is not None:
             emit(f"Saturated for {band} calls: {limit_in_words('band', lane['name'], dimension)}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, LaneLimits
-from gateway.domain.topology import Agent, Lane, Provider, Team, default_lane
+from gateway.domain.topology import Agent, Lane, Provider, Ramp, Team, default_lane
 
 from . import manual, routing
 from .faults import suggestion
@@ -77,7 +77,15 @@ def _lane(name: str, given: Given, providers: Mapping[str, Provider]) -> Lane:
             charges_max if charges_max is not None else rule is not None and rule.charges_max_output
         ),
         floors=_floors(given.section(manual.FLOORS)),
+        ramp=_ramp(given.section(manual.RAMP)),
     )
+
+
+def _ramp(given: Given) -> Ramp:
+    start = given.get(manual.RAMP_START)
+    if start <= 0:
+        given.missing("start", "a lane that begins with nothing never begins", "Use 0.1 or more.")
+    return Ramp(given.get(manual.RAMP_AFTER), start, given.get(manual.RAMP_OVER))
 
 
 def _floors(given: Given) -> dict[Priority, float]:

@@ -332,9 +332,25 @@ FLOORS: Final = Section(
     "floors", "Headroom kept in the bucket for higher priorities.",
     (FLOOR_URGENT, FLOOR_NORMAL, FLOOR_BACKGROUND),
 )  # fmt: skip
+RAMP_AFTER: Final = Leaf(
+    "after", kinds.duration(), "Unused for so long, a lane begins again slowly. `0`: it does not.",
+    _LANE.ramp.after_s, "`15m`",
+)  # fmt: skip
+RAMP_START: Final = Leaf(
+    "start", kinds.share(), "The share of its limits with which it begins.",
+    _LANE.ramp.start, "`0.5`",
+)  # fmt: skip
+RAMP_OVER: Final = Leaf(
+    "over", kinds.duration(),
+    "How long it then takes to reach them. `0`: no ramps, not even after a 429 that names no limit.",
+    _LANE.ramp.over_s, "`1m`",
+)  # fmt: skip
+RAMP: Final = Section(
+    "ramp", "How a lane begins again after a rest.", (RAMP_AFTER, RAMP_START, RAMP_OVER)
+)
 LANE: Final = Section(
     "lane", "Models of one provider that share one limit.",
-    (LANE_PROVIDER, LANE_MODELS, LIMITS, MARGIN, COUNTS_CACHED, CHARGES_MAX, FLOORS),
+    (LANE_PROVIDER, LANE_MODELS, LIMITS, MARGIN, COUNTS_CACHED, CHARGES_MAX, FLOORS, RAMP),
 )  # fmt: skip
 LANES: Final = Table(
     "lanes",

@@ -201,6 +201,11 @@ def _lane(lane: Lane) -> dict[str, Plain]:
         "counts_cached_input": lane.counts_cached_input,
         "charges_max_output": lane.charges_max_output,
         "floors": {priority.value: level for priority, level in lane.floors.items()},
+        "ramp": {
+            "after": lane.ramp.after_s,
+            "start": lane.ramp.start,
+            "over": lane.ramp.over_s,
+        },
     }
 
 

@@ -91,6 +91,7 @@ class Lane(BaseModel):
     holding_s: float = Field(description="How long a call runs on average.")
     waiting: BandCounts
     saturated: BandSaturation
+    pace: float = Field(description="Share of the limits let through; below 1 while it ramps up.")
     blocked_until: datetime | None = Field(description="The whole lane waits until then.")
     paused: bool
     configuration: Configured | None = Field(description="What can be edited of it.")
@@ -175,6 +176,7 @@ def shown(name: str, lane: LaneSnapshot, edition: Edition, now_s: float) -> Lane
         waiting=BandCounts(
             urgent=lane.waiting[0], normal=lane.waiting[1], background=lane.waiting[2]
         ),
+        pace=lane.pace,
         saturated=BandSaturation(
             **dict(zip(BandSaturation.model_fields, map(_dimension, lane.saturated), strict=True))
         ),

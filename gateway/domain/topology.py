@@ -43,6 +43,21 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Ramp:
+    """How a lane begins again: a provider refuses traffic that rises too fast (field-notes 13).
+
+    Attributes:
+        after_s: Without a call for so long, it begins slowly; 0: never because of that.
+        start: The share of its limits with which it begins.
+        over_s: How long it takes to reach all of them; 0: no ramp at all.
+    """
+
+    after_s: float = 900.0
+    start: float = 0.5
+    over_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """The models of one provider that share one limit.
 
@@ -52,6 +67,7 @@ class Lane:
         counts_cached_input: Whether prompt-cache reads count against the input limit.
         charges_max_output: Whether the provider charges the requested maximum on arrival.
         floors: The share of each bucket that a band leaves for the bands above it.
+        ramp: How it begins after a rest, or after a 429 that names no limit.
     """
 
     name: str
@@ -68,6 +84,7 @@ class Lane:
             Priority.BACKGROUND: 0.2,
         }
     )
+    ramp: Ramp = Ramp()
 
 
 @dataclass(frozen=True, slots=True)

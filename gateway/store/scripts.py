@@ -13,6 +13,7 @@ Argument: TypeAlias = str | bytes | int | float
 
 ADMISSION_PARTS = (
     "state",
+    "ramp",
     "lane",
     "budget",
     "queue",

@@ -22,6 +22,12 @@ def _snapshot(scope: Any, found: object) -> LaneSnapshot | BudgetSnapshot:
     return msgspec.convert(found, kind, strict=False)
 
 
+def _differences(script: object, model: object) -> dict[str, tuple[object, object]]:
+    """Fields that differ, as the script and as the model has them."""
+    both = ((name, getattr(script, name), getattr(model, name)) for name in script.__slots__)  # type: ignore[attr-defined] # snapshots have them
+    return {name: (one, other) for name, one, other in both if one != other}
+
+
 @dataclass
 class Both:
     """Model and script side by side; any difference fails.
@@ -64,7 +70,7 @@ class Both:
             model.snapshots,
             strict=True,
         ):
-            assert ours == theirs, f"{operations}: state of {scope}"
+            assert ours == theirs, f"{operations}: state of {scope}: {_differences(ours, theirs)}"
         return model
 
     def outbox(self, replica: str) -> list[Event]:

@@ -73,6 +73,9 @@ lane_settings = st.fixed_dictionaries(
         "minute_us": st.sampled_from([60 * _SECOND, 6 * _SECOND]),
         "max_depth": st.sampled_from([3, 50]),
         "ageing_us": st.sampled_from([0, 2 * _SECOND, 30 * _SECOND]),
+        "ramp": st.sampled_from(
+            [[0, 1, 0], [0, 0.3, 5 * _SECOND], [8 * _SECOND, 0.5, 60 * _SECOND]]
+        ),
     }
 )
 budget_settings = st.fixed_dictionaries(

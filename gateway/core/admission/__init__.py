@@ -4,6 +4,7 @@
 script's parts, and every rule stands in the module of its subject:
 
 * `state`: what is remembered of a lane, a budget, a flow and a ticket
+* `ramp`: restarts below full speed
 * `lane`: token buckets, their correction by the provider's own figures, blocks
 * `budget`: sliding minutes, calls in flight, spend by calendar
 * `queue`: bands, flows, fair order, flows parked at their budgets

@@ -25,7 +25,11 @@ from .state import (
 def snapshot_lane(books: Books, name: str, *, queue: bool) -> LaneSnapshot:
     """One lane as it is now."""
     known = name in books.lanes
-    lane = copy.deepcopy(books.lanes[name]) if known else LaneState(name, books.now_us)
+    lane = (
+        copy.deepcopy(books.lanes[name])
+        if known
+        else LaneState(name, books.now_us, used_us=books.now_us)
+    )
     shape(lane)
     refill(lane, books.now_us)
     return LaneSnapshot(
@@ -43,6 +47,7 @@ def snapshot_lane(books: Books, name: str, *, queue: bool) -> LaneSnapshot:
         paused=int(lane.paused),
         drift=lane.drift,
         strangers=lane.strangers,
+        pace=lane.pace,
         saturated=[saturated(lane, band) for band in BAND_NUMBERS],
         corrected=lane.corrected,
         pending=lane.pending,
@@ -172,7 +177,10 @@ def _entry(
         charge = ticket.charge[d]
         if charge > 0 and lane.capacity[d] > 0:
             missing = before[d] + need_of(lane, d, charge, ticket.band) - lane.level[d]
-            if missing > EPSILON and (time := math.ceil(missing / lane.rate[d])) > wait:
+            if (
+                missing > EPSILON
+                and (time := math.ceil(missing / (lane.rate[d] * lane.pace))) > wait
+            ):
                 kind = "band" if before[d] + charge <= lane.level[d] else "lane"
                 name, dimension, wait = lane.name, DIMENSION_NAMES[d], time
         before[d] += charge

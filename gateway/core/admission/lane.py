@@ -8,7 +8,7 @@ Correction. The provider's `remaining` must lie between our level and our level 
 by calls in flight, since the provider may not have counted these yet; it may have counted when
 the call arrived or when it answered, so both moments are compared. Below: somebody else uses the
 account, and the level follows at once. Above, beyond what is held: the level follows too, except
-while a block is in force. A figure that comes long after the arrival cannot be that of the arrival
+while a block or a ramp is in force. A figure that comes long after the arrival cannot be that of the arrival
 alone: what refilled since then, but for the last ten seconds, is expected in it.
 
 Strangers. Who else uses the account takes what we believe to be there between two answers that
@@ -21,8 +21,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from . import ramp
 from .state import DIMENSION_NAMES, EPSILON, FOREVER, LaneState, Ticket
 
+WHOLE_LANE = 5
+"""Stands for no dimension but the lane, in blocks."""
 STRANGERS_FADE = 5
 """In so many minutes, what is kept for strangers is halved if nothing more is heard of them."""
 STRANGERS_MOST = 0.25
@@ -74,11 +77,13 @@ def shape(lane: LaneState) -> None:
 def refill(lane: LaneState, now_us: int) -> None:
     """Bring the buckets up to now; a clock that went back refills nothing."""
     passed = now_us - lane.at_us
+    ramp.advance(lane, now_us)
     if passed > 0:
         for d in range(4):
-            capacity = lane.capacity[d]
-            if capacity >= 0 and lane.level[d] < capacity:
-                lane.level[d] = min(capacity, lane.level[d] + passed * lane.rate[d])
+            top = lane.capacity[d] * lane.pace
+            if lane.capacity[d] >= 0 and lane.level[d] != top:
+                level = lane.level[d] + passed * lane.rate[d] * lane.pace
+                lane.level[d] = min(top, level)
             faded = lane.strangers[d] / (1 + passed / (STRANGERS_FADE * lane.minute_us))
             lane.strangers[d] = faded if faded >= 1 else 0
     lane.at_us = now_us
@@ -144,7 +149,7 @@ def _time_to_fit(lane: LaneState, d: int, charge: int, band: int) -> int:
     missing = need_of(lane, d, charge, band) - lane.level[d]
     if missing <= EPSILON:
         return 0
-    return math.ceil(missing / lane.rate[d]) + 1 if lane.capacity[d] > 0 else FOREVER
+    return math.ceil(missing / (lane.rate[d] * lane.pace)) + 1 if lane.capacity[d] > 0 else FOREVER
 
 
 def outgrown(lane: LaneState, charge: Sequence[int]) -> Outgrown | None:
@@ -160,6 +165,7 @@ def take(lane: LaneState, charge: Sequence[int]) -> None:
     for d in range(4):
         _reserve(lane, d, charge[d])
     lane.in_flight += 1
+    lane.used_us = lane.at_us
 
 
 def grow(lane: LaneState, charge: list[int], more: Sequence[int]) -> None:
@@ -202,6 +208,7 @@ def settle(
             lane.level[d] = min(lane.capacity[d], lane.level[d] + back)
         lane.pending[d] = min(lane.pending[d], lane.held[d])
     lane.in_flight -= 1
+    lane.used_us = lane.at_us
     lane.holding_us = mean(lane.holding_us, holding_us)
 
 
@@ -212,6 +219,7 @@ def expire(lane: LaneState, charge: Sequence[int]) -> None:
         lane.held[d] -= charge[d]
         lane.pending[d] = min(lane.pending[d], lane.held[d])
     lane.in_flight -= 1
+    lane.used_us = lane.at_us
 
 
 def correct(
@@ -232,14 +240,16 @@ def correct(
         lane.pending[d] = min(lane.pending[d] - off, lane.held[d])
         if -off > lane.strangers[d]:
             lane.strangers[d] = min(-off, capacity * STRANGERS_MOST)
-    elif theirs - granularity / 2 > upper and lane.at_us >= max(
-        lane.blocked_us[d], lane.blocked_us[4]
-    ):
+    elif theirs - granularity / 2 > upper and _may_rise(lane, d):
         off = theirs - upper
         level = min(capacity, lane.level[d] + off)
         lane.corrected[d] = lane.corrected[d] + level - lane.level[d]
         lane.level[d] = level
     lane.drift[d] = -off
+
+
+def _may_rise(lane: LaneState, d: int) -> bool:
+    return lane.pace == 1 and lane.at_us >= max(lane.blocked_us[d], lane.blocked_us[4])
 
 
 def _plausible(lane: LaneState, ticket: Ticket | None, d: int) -> tuple[float, float]:
@@ -261,9 +271,11 @@ def block(lane: LaneState, number: int, until_us: int, now_us: int) -> None:
     `number` is 1 to 4 for a dimension, 5 for the whole lane.
     """
     lane.blocked_us[number - 1] = max(lane.blocked_us[number - 1], until_us)
+    if number == WHOLE_LANE:  # no limit is named: perhaps traffic rose too fast
+        ramp.begin(lane, lane.blocked_us[number - 1])
     for d in range(4):
-        if number in {d + 1, 5} and lane.capacity[d] >= 0:
-            level = -(lane.rate[d] * (lane.blocked_us[number - 1] - now_us))
+        if number in {d + 1, WHOLE_LANE} and lane.capacity[d] >= 0:
+            level = -(lane.rate[d] * lane.pace * (lane.blocked_us[number - 1] - now_us))
             lane.level[d] = min(lane.level[d], level)
 
 
@@ -271,7 +283,7 @@ def readmit_one(lane: LaneState, charge: Sequence[int], now_us: int) -> None:
     """Behind a block the bucket is empty, but for the one call that was refused."""
     for d in range(1, 4):
         if lane.capacity[d] >= 0 and lane.blocked_us[d] > now_us:
-            level = charge[d] - lane.rate[d] * (lane.blocked_us[d] - now_us)
+            level = charge[d] - lane.rate[d] * lane.pace * (lane.blocked_us[d] - now_us)
             lane.level[d] = min(lane.level[d], level)
 
 
@@ -280,5 +292,7 @@ def unblock(lane: LaneState, now_us: int) -> None:
     for d in range(4):
         left = max(lane.blocked_us[d], lane.blocked_us[4]) - now_us
         if left > 0 and lane.capacity[d] >= 0:
-            lane.level[d] = min(lane.capacity[d], lane.level[d] + lane.rate[d] * left)
+            level = lane.level[d] + lane.rate[d] * lane.pace * left
+            lane.level[d] = min(lane.capacity[d], level)
     lane.blocked_us = [0] * 5
+    lane.ramp_us = min(lane.ramp_us, now_us)

@@ -156,6 +156,11 @@ def configure_lane(lane: Lane, queue: QueueSettings, minute_s: float) -> Operati
             "minute_us": micros(minute_s),
             "max_depth": queue.max_depth,
             "ageing_us": micros(queue.ageing_s),
+            "ramp": [
+                micros(lane.ramp.after_s),
+                lane.ramp.start,
+                micros(lane.ramp.over_s),
+            ],
         },
     ]
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from . import budget as budgets
 from . import lane as lanes
+from . import ramp
 from .inspect import snapshot_budget, snapshot_lane
 from .messages import Event, Operation
 from .predict import Prediction, predict
@@ -533,10 +534,12 @@ class Engine:
             lane.margin, lane.floors = to["margin"], to["floors"]
             lane.minute_us, lane.max_depth = to["minute_us"], to["max_depth"]
             lane.ageing_us = to["ageing_us"]
+            ramp.configure(lane, *to.get("ramp", (0, 1, 0)))
 
         books = self.books
         lost = books.cautious and name in books.made
         lanes.reshape(lane, change, lanes.FILLED_AGAIN if lost else 1)
+        ramp.advance(lane, books.now_us)
         books.touch_lane(name)
 
     @staticmethod

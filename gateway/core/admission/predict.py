@@ -112,7 +112,7 @@ def _lane_waits(
             missing = ahead + need_of(lane, d, charge, ticket.band) - lane.level[d]
             if missing > EPSILON:
                 scope = "band" if ahead + charge <= lane.level[d] else "lane"
-                yield scope, DIMENSION_NAMES[d], math.ceil(missing / lane.rate[d])
+                yield scope, DIMENSION_NAMES[d], math.ceil(missing / (lane.rate[d] * lane.pace))
     if lane.concurrency > 0:
         missing = before + 1 - (lane.concurrency - lane.in_flight)
         if missing > 0:

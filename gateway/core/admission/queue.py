@@ -33,7 +33,7 @@ def lane_of(books: Books, name: str) -> LaneState:
     """The lane, new if need be, with its buckets up to date."""
     lane = books.lanes.get(name)
     if lane is None:
-        lane = books.lanes[name] = LaneState(name, books.now_us)
+        lane = books.lanes[name] = LaneState(name, books.now_us, used_us=books.now_us)
         books.made.add(name)
         shape(lane)
     refill(lane, books.now_us)
@@ -153,6 +153,7 @@ def pass_on(books: Books, flow: Flow) -> None:
 
 def _count(lane: LaneState, ticket: Ticket, flow: Flow, sign: int) -> None:
     band = ticket.band - 1
+    lane.used_us = lane.at_us
     flow.tokens += sign * (ticket.charge[4] + ticket.charge[5])
     lane.waiting[band] += sign
     for d in range(4):

@@ -40,6 +40,7 @@ class LaneSnapshot:
         drift: Ours minus the provider's remaining, at its last answer, as far as calls in flight
             do not explain it.
         strangers: What all but urgent calls leave in each bucket for others on the same account.
+        pace: Share of the limits that is let through now; less than 1 while a lane ramps up.
         saturated: By band: the first dimension of which it may use nothing more for now, since
             the rest is left for the bands above; empty if it may.
         corrected: Sum of all corrections.
@@ -65,6 +66,7 @@ class LaneSnapshot:
     paused: int
     drift: list[float]
     strangers: list[float]
+    pace: float
     saturated: list[str]
     corrected: list[float]
     pending: list[float]

@@ -114,6 +114,9 @@ class LaneState:
         pending: Of these, what settlements of calls in flight may turn out to explain.
         drift: Ours minus theirs at the last answer.
         strangers: Left in each bucket for others who use the account.
+        used_us, ramp_us: When a call last came, began or ended; when the ramp begins, 0: there is none.
+        ramp_idle_us, ramp_start, ramp_over_us: Configuration of ramps.
+        pace: Share of buckets and refill that is let through now.
         sequence: Number of the last arrival.
         virtual: Virtual time of each band.
         since_us: Since when each band waits for service.
@@ -144,6 +147,12 @@ class LaneState:
     pending: list[float] = field(default_factory=_levels)
     drift: list[float] = field(default_factory=_levels)
     strangers: list[float] = field(default_factory=_levels)
+    used_us: int = 0
+    ramp_us: int = 0
+    ramp_idle_us: int = 0
+    ramp_start: float = 1
+    ramp_over_us: int = 0
+    pace: float = 1
     sequence: int = 0
     virtual: list[float] = field(default_factory=lambda: _levels(3))
     since_us: list[int] = field(default_factory=lambda: _zeros(3))

@@ -64,6 +64,7 @@ class Desk:
                     "minute_us": 60 * S,
                     "max_depth": limits.get("max_depth", 1000),
                     "ageing_us": limits.get("ageing_s", 30) * S,
+                    "ramp": limits.get("ramp", [0, 1, 0]),
                 },
             ]
         )

@@ -85,6 +85,7 @@ def test_a_topology_becomes_configuration() -> None:
                 "minute_us": 6_000_000,
                 "max_depth": 20,
                 "ageing_us": 30_000_000,
+                "ramp": [900_000_000, 0.5, 60_000_000],
             },
         ],
         [

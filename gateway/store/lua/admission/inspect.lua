@@ -66,7 +66,7 @@ function Inspect.time_to_go(L, t, entry, before, number)
         if c[d] > 0 and cap > 0 then
             local missing = before[d] + Lane.need(L, d, c[d], t.b) - s.lev[d]
             if missing > EPSILON then
-                local time = math.ceil(missing / L.rate[d])
+                local time = math.ceil(missing / (L.rate[d] * L.pace))
                 if time > wait then
                     kind = before[d] + c[d] <= s.lev[d] and 'band' or 'lane'
                     name, dimension, wait = L.name, DIMENSIONS[d], time
@@ -110,7 +110,7 @@ function Inspect.lane(name, with_queue)
         known = L.known or lanes[name] ~= nil, limits = L.limit, capacity = L.cap, level = s.lev,
         configured = s.lim, learned = s.lrn, concurrency = s.con, held = s.hel, in_flight = s.fl,
         holding_us = s.hold, blocked_until_us = s.blk, paused = s.pau, drift = s.dri,
-        strangers = s.nb,
+        strangers = s.nb, pace = L.pace,
         saturated = {Lane.saturated(L, 1), Lane.saturated(L, 2), Lane.saturated(L, 3)},
         corrected = s.cor, pending = s.pen, waiting = s.cnt, flows = s.nfl, weights = s.wgt,
         active = s.act, waiting_charges = s.sum, virtual = s.vt, since_us = s.sin, ledger = s.led,

@@ -20,12 +20,13 @@ end
 function Lane.refill(L)
     local s = L.s
     local passed = now - s.at
+    Ramp.advance(L)
     if passed > 0 then
         for d = 1, 4 do
-            local cap = L.cap[d]
-            if cap >= 0 and s.lev[d] < cap then
-                local level = s.lev[d] + passed * L.rate[d]
-                s.lev[d] = level < cap and level or cap
+            local top = L.cap[d] * L.pace
+            if L.cap[d] >= 0 and s.lev[d] ~= top then
+                local level = s.lev[d] + passed * L.rate[d] * L.pace
+                s.lev[d] = level < top and level or top
             end
             local faded = s.nb[d] / (1 + passed / (Lane.NB_FADE * s.min))
             s.nb[d] = faded >= 1 and faded or 0
@@ -47,7 +48,8 @@ function Lane.new()
         cnt = {0, 0, 0}, nfl = {0, 0, 0}, wgt = {0, 0, 0},
         sum = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}},
         led = {{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}},
-        tol = {0, ''} -- the next time that was announced, and to whom
+        tol = {0, ''}, -- the next time that was announced, and to whom
+        use = now, rmp = 0, rid = 0, rst = 1, rov = 0 -- ramp: last used, begun; its settings
     }
 end
 
@@ -55,6 +57,7 @@ function Lane.load(name)
     local s = State.read('lane:' .. name)
     local known = s and true
     if s and not s.nb then s.nb = {0, 0, 0, 0} end -- as an earlier version left it
+    if s and not s.use then Ramp.default(s) end
     local L = {name = name, s = s or Lane.new(), limit = {}, cap = {}, rate = {}, known = known}
     Lane.shape(L)
     Lane.refill(L)
@@ -70,8 +73,8 @@ function Lane.of(name)
     return L
 end
 
--- Change limits; what is used stays used.
-function Lane.reshape(L, change)
+-- Change limits; what is used stays used. A new one starts with this share of a full bucket.
+function Lane.reshape(L, change, filled)
     local s, before = L.s, {L.cap[1], L.cap[2], L.cap[3], L.cap[4]}
     change(s)
     Lane.shape(L)
@@ -81,9 +84,7 @@ function Lane.reshape(L, change)
         if cap ~= old then
             changed = true
             if cap >= 0 then
-                -- A store that has lost what it knew begins low: the provider's is hardly full.
-                local filled = State.cautious and not L.known and cap * Lane.FILLED_AGAIN or cap
-                local level = filled - s.hel[d]
+                local level = cap * filled - s.hel[d]
                 if old >= 0 then level = s.lev[d] + cap - old end
                 s.lev[d] = level < cap and level or cap
             end
@@ -132,7 +133,8 @@ function Lane.binds(L, c, b)
             if L.cap[d] >= 0 then
                 local missing = Lane.need(L, d, c[d], b) - s.lev[d]
                 if missing > EPSILON then
-                    local time = L.cap[d] > 0 and math.ceil(missing / L.rate[d]) + 1 or FOREVER
+                    local time = L.cap[d] > 0 and math.ceil(missing / (L.rate[d] * L.pace)) + 1
+                        or FOREVER
                     if time > wait then
                         dimension, wait, kept = DIMENSIONS[d], time, c[d] <= s.lev[d]
                     end
@@ -159,7 +161,7 @@ function Lane.take(L, c)
         s.hel[d] = s.hel[d] + c[d]
         s.led[1][d] = s.led[1][d] + c[d]
     end
-    s.fl = s.fl + 1
+    s.fl, s.use = s.fl + 1, now
 end
 
 -- A reservation grows to at least `more`.
@@ -205,7 +207,7 @@ function Lane.settle(L, c, actual, held_us)
         end
         if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
     end
-    s.fl = s.fl - 1
+    s.fl, s.use = s.fl - 1, now
     s.hold = Lane.mean(s.hold, held_us)
 end
 
@@ -217,7 +219,7 @@ function Lane.expire(L, c)
         s.hel[d] = s.hel[d] - c[d]
         if s.pen[d] > s.hel[d] then s.pen[d] = s.hel[d] end
     end
-    s.fl = s.fl - 1
+    s.fl, s.use = s.fl - 1, now
 end
 
 -- The provider says what is left of one dimension; t is the ticket whose answer says so.
@@ -248,7 +250,7 @@ function Lane.correct(L, t, d, remaining, granularity)
         if -off > s.nb[d] then
             s.nb[d] = -off < cap * Lane.NB_MOST and -off or cap * Lane.NB_MOST
         end
-    elseif theirs - granularity / 2 > upper and s.blk[d] <= now and s.blk[5] <= now then
+    elseif theirs - granularity / 2 > upper and L.pace == 1 and s.blk[d] <= now and s.blk[5] <= now then
         off = theirs - upper
         local level = s.lev[d] + off
         if level > cap then level = cap end
@@ -262,9 +264,10 @@ end
 function Lane.block(L, d, until_us)
     local s = L.s
     if until_us > s.blk[d] then s.blk[d] = until_us end
+    if d == 5 then Ramp.begin(L, s.blk[5]) end -- no limit is named: perhaps traffic rose too fast
     for e = 1, 4 do
         if (d == e or d == 5) and L.cap[e] >= 0 then
-            local level = -(L.rate[e] * (s.blk[d] - now))
+            local level = -(L.rate[e] * L.pace * (s.blk[d] - now))
             if level < s.lev[e] then s.lev[e] = level end
         end
     end

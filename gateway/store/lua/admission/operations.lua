@@ -172,7 +172,7 @@ function Operations.requeue(op)
     Lane.settle(L, c, {c[1], 0, 0, 0}, s.hold)
     for d = 2, 4 do -- behind a block the bucket is empty, but for this call
         if L.cap[d] >= 0 and s.blk[d] > now then
-            local level = c[d] - L.rate[d] * (s.blk[d] - now)
+            local level = c[d] - L.rate[d] * L.pace * (s.blk[d] - now)
             if level < s.lev[d] then s.lev[d] = level end
         end
     end
@@ -207,7 +207,7 @@ function Operations.head(op)
     if t and t.L ~= op[3] then t = false end
     for _, seen in ipairs(op[4]) do
         if seen[2] >= 0 and seen[2] ~= L.s.lrn[seen[1]] then
-            Lane.reshape(L, function(s) s.lrn[seen[1]] = seen[2] end)
+            Lane.reshape(L, function(s) s.lrn[seen[1]] = seen[2] end, 1)
         end
     end
     for _, seen in ipairs(op[4]) do
@@ -270,11 +270,12 @@ function Operations.unblock(op)
     for d = 1, 4 do
         local left = (s.blk[d] > s.blk[5] and s.blk[d] or s.blk[5]) - now
         if left > 0 and L.cap[d] >= 0 then
-            local level = s.lev[d] + L.rate[d] * left
+            local level = s.lev[d] + L.rate[d] * L.pace * left
             s.lev[d] = level < L.cap[d] and level or L.cap[d]
         end
     end
     s.blk = {0, 0, 0, 0, 0}
+    if s.rmp > now then s.rmp = now end
     State.touch_lane(op[2])
 end
 
@@ -320,10 +321,15 @@ end
 function Run.configure_lane(name, to, stamp)
     local L = Lane.of(name)
     if not Run.newer(L.s, stamp) then return end
+    -- After the store has lost what it knew, the provider's bucket is hardly full.
+    local filled = State.cautious and not L.known and Lane.FILLED_AGAIN or 1
     Lane.reshape(L, function(s)
         s.lim, s.con, s.mar, s.flo = to.limits, to.concurrency, to.margin, to.floors
         s.min, s.dep, s.age = to.minute_us, to.max_depth, to.ageing_us
-    end)
+        local ramp = to.ramp or {0, 1, 0}
+        s.rid, s.rst, s.rov = ramp[1], ramp[2], ramp[3]
+    end, filled)
+    Ramp.advance(L)
     State.add('lanes', now, name)
     redis.call('ZREMRANGEBYSCORE', ROOT .. 'lanes', '-inf', now - LIFETIME * SECOND)
     State.touch_lane(name)

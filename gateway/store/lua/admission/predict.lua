@@ -35,7 +35,7 @@ function Predict.wait(L, t, f, queued)
                 local first = ahead(above, s.sum[b][d], f.sum[d], c[d])
                 local missing = first + Lane.need(L, d, c[d], b) - s.lev[d]
                 if missing > EPSILON then
-                    local time = math.ceil(missing / L.rate[d])
+                    local time = math.ceil(missing / (L.rate[d] * L.pace))
                     if time > wait then
                         kind = first + c[d] <= s.lev[d] and 'band' or 'lane'
                         dimension, wait = DIMENSIONS[d], time

@@ -107,6 +107,7 @@ end
 
 function Queue.count(L, t, f, sign)
     local s, b, c = L.s, t.b, t.c
+    s.use = now
     f.n = f.n + sign
     f.tok = f.tok + sign * (c[5] + c[6])
     s.cnt[b] = s.cnt[b] + sign

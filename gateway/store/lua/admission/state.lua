@@ -51,7 +51,7 @@ end
 
 -- What the parts export. Functions are fields of few tables and not locals: Lua searches all open
 -- locals for each closure that it makes, and it makes all of them in every call.
-local State, Lane, Budget, Queue, Predict, Pump, Inspect = {}, {}, {}, {}, {}, {}, {}
+local State, Ramp, Lane, Budget, Queue, Predict, Pump, Inspect = {}, {}, {}, {}, {}, {}, {}, {}
 local Run, Operations = {}, {}
 
 local events, snapshots, outboxes, expiring = {}, {}, {}, {}
