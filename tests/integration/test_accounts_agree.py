@@ -87,7 +87,8 @@ async def fleet(url: str) -> None:
         unknown = Speech("anthropic", "claude-of-the-future", False, "claude")
         assert (await one.say(unknown)).status == 404
 
-    async with agent(url, KEY) as alice, agent(url, OTHER_KEY) as bob:
+    close = {"connection": "close"}  # each call finds its own way to one of the workers
+    async with agent(url, KEY, **close) as alice, agent(url, OTHER_KEY, **close) as bob:
         await asyncio.gather(work(alice), work(bob))
 
 
@@ -194,6 +195,7 @@ async def test_prometheus_the_accounts_the_access_log_and_the_provider_agree(
             )
         )
         with running("serve", "--config", str(file), folder=folder) as served:
+            await until(lambda: server.value("gateway_workers") == 2, "both workers to be up")
             await fleet(served.url)
             said = by_provider(provider)
             finished = len(provider.state.ledger.log)
@@ -202,13 +204,14 @@ async def test_prometheus_the_accounts_the_access_log_and_the_provider_agree(
                 "Prometheus to scrape all calls",
             )
             scraped = by_prometheus(server)
-            workers = server.value("gateway_workers")
             await until(lambda: by_usage(file)[0] == finished, "the accounts to hold all calls")
             accounts = by_usage(file)[1]
             outcome = served.stop()
         logged = by_access_log(folder / "access.log")
+        lines = (folder / "access.log").read_text().splitlines()
+        ids = [json.loads(one)["request_id"] for one in lines]
     assert outcome.code == 0, outcome.err
-    assert workers == 2
+    assert len({one.removeprefix("req_")[:8] for one in ids}) == 2, "both workers served calls"
     assert scraped == said
     assert logged == said
     assert accounts == said
