@@ -8,13 +8,12 @@ refused where no policy says what it means.
 import logging
 from functools import partial
 
-from gateway.core.estimate import token_density
 from gateway.core.routing.conversations import PIN_LIFETIME_S, Pin, conversation
-from gateway.core.routing.costs import Comparison, Side, compare
+from gateway.core.routing.costs import Comparison, Side, compare, sides
 from gateway.core.routing.decide import Question, Verdict, decide, pin_of
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.routing.matching import Caller, is_virtual, matching
-from gateway.core.routing.models import Abilities, abilities, unmet
+from gateway.core.routing.models import unmet
 from gateway.core.routing.score import Score, structural
 from gateway.dialects.codec import Codec
 from gateway.domain.call import CallFacts, Endpoint
@@ -44,7 +43,6 @@ _WANTED = b"x-gateway-route"
 _CLASS = b"x-claude-code-request-class"
 _BETAS = b"anthropic-beta"
 _RETRY_COUNT = b"x-stainless-retry-count"
-_UNKNOWN = Abilities()
 _RANKED = Usage(input_tokens=30_000, output_tokens=10_000)
 """By its price models are told cheaper from dearer."""
 
@@ -198,27 +196,13 @@ class Router:
         self, agent: Agent, facts: CallFacts, stay: Target, move: Target
     ) -> tuple[Side, Side]:
         """Both models, as the costs see them."""
-        guess = self._parts.book.estimate(
-            agent.name, stay.model, facts, self._parts.clock.monotonic()
-        )
-        ratio = token_density(move.model) / token_density(stay.model)
-        cached = facts.cache_lifetime_s > 0
-        return (
-            Side(
-                stay.model,
-                guess.input_tokens,
-                guess.output_tokens,
-                cached,
-                (abilities(stay.model) or _UNKNOWN).cached_from_tokens,
-            ),
-            Side(
-                move.model,
-                round(guess.input_tokens * ratio),
-                round(guess.output_tokens * ratio),
-                # Of another dialect's cache nothing is known: it is reckoned without.
-                cached and move.provider.dialect is stay.provider.dialect,
-                (abilities(move.model) or _UNKNOWN).cached_from_tokens,
-            ),
+        now = self._parts.clock.monotonic()
+        return sides(
+            stay.model,
+            move.model,
+            self._parts.book.estimate(agent.name, stay.model, facts, now),
+            cached=facts.cache_lifetime_s > 0,
+            same_dialect=move.provider.dialect is stay.provider.dialect,
         )
 
     def _compare(self, routing: Routing, warm_tokens: int) -> Comparison:

@@ -8,12 +8,16 @@ factors and the operator's own prices all count.
 from collections.abc import Callable
 from typing import TypeAlias
 
+from gateway.core.estimate import Estimate, token_density
 from gateway.domain.usage import Usage
 from gateway.domain.value import value
+
+from .models import Abilities, abilities
 
 Pricer: TypeAlias = Callable[[str, Usage], tuple[int, bool]]
 """(model, usage) → (micro-dollars, whether the model's price is known)."""
 
+_UNKNOWN = Abilities()
 ESCALATION_PRIOR = 0.05
 """The share of moved conversations that are taken back, before there is a measurement."""
 
@@ -70,6 +74,38 @@ class Comparison:
             and self.move_now + self.risk <= self.stay_now
             and self.move_next <= self.stay_next
         )
+
+
+def sides(
+    stay: str, move: str, guess: Estimate, *, cached: bool, same_dialect: bool
+) -> tuple[Side, Side]:
+    """Both models for a call.
+
+    Args:
+        stay: The model that was asked for.
+        move: The other.
+        guess: What the call is expected to use on the model that was asked for.
+        cached: Whether a provider of the call's dialect caches its prompt.
+        same_dialect: Whether the other model speaks that dialect. Of another dialect's cache nothing
+            is known, so it is reckoned without.
+    """
+    ratio = token_density(move) / token_density(stay)
+    return (
+        Side(
+            stay,
+            guess.input_tokens,
+            guess.output_tokens,
+            cached,
+            (abilities(stay) or _UNKNOWN).cached_from_tokens,
+        ),
+        Side(
+            move,
+            round(guess.input_tokens * ratio),
+            round(guess.output_tokens * ratio),
+            cached and same_dialect,
+            (abilities(move) or _UNKNOWN).cached_from_tokens,
+        ),
+    )
 
 
 def compare(

@@ -51,13 +51,12 @@ _FILES = (
     ".c", ".cc", ".cpp", ".cs", ".go", ".h", ".java", ".js", ".json", ".kt", ".php", ".py", ".rb",
     ".rs", ".sh", ".sql", ".swift", ".toml", ".ts", ".tsx", ".yaml", ".yml",
 )  # fmt: skip
-_CODE_CHARACTERS = str.maketrans("", "", "{}()[];=<>_/\\")
 _APART = str.maketrans(dict.fromkeys(",:;!?()[]{}<>\"'`", " "))
 _FENCE = "```"
-_DENSE = 0.06
-"""From this share of code's own characters on, a text is code."""
 _LONG_BYTES = 12_000
 _MANY_TOOLS = 12
+_AT_WORK = 4
+"""So many tool calls, and the agent is in the middle of something."""
 _DEEP_TURNS = 12
 _READ = 2_048
 """So much is read of each end: orders stand there, and what is between is what they are about."""
@@ -96,6 +95,7 @@ def structural(signals: Signals, facts: CallFacts) -> Score:
         ("demanding words", 0.25 * demands),
         ("many steps", 0.15 * steps),
         ("tools", 0.20 * _ramp(facts.tools, 0, _MANY_TOOLS)),
+        ("at work", 0.35 * _ramp(len(signals.tool_uses), 0, _AT_WORK)),
         ("depth", 0.15 * _ramp(signals.turns, 1, _DEEP_TURNS)),
         ("thinking", 0.35 if signals.thinking else 0.0),
         ("images", 0.15 if Need.VISION in signals.needs or facts.media_tokens else 0.0),
@@ -107,13 +107,13 @@ def structural(signals: Signals, facts: CallFacts) -> Score:
 
 
 def _code(ask: str, words: set[str]) -> float:
-    """How much of an ask is code, 0 to 1: fences, names of source files, or code's characters."""
-    if not ask:
-        return 0.0
-    marks = len(ask) - len(ask.translate(_CODE_CHARACTERS))
-    density = min(1.0, marks / len(ask) / _DENSE)
-    named = 0.5 if any(word.endswith(_FILES) for word in words) else 0.0
-    return 1.0 if _FENCE in ask else max(density if density > 0.5 else 0.0, named)
+    """How much of an ask is code, 0 to 1: fences or names of source files.
+
+    The share of code's characters was tried and says nothing: formulas have as many.
+    """
+    if _FENCE in ask:
+        return 1.0
+    return 0.5 if any(word.endswith(_FILES) for word in words) else 0.0
 
 
 def _ramp(figure: float, low: float, high: float) -> float:
