@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from gateway.dataplane.parts import Scorer
 from gateway.domain.routes import Route
@@ -55,7 +56,7 @@ def load_scorer(path: Path) -> "TrainedScorer":
     try:
         if path.stat().st_size > _LARGEST:
             raise BadScorer("the file is too large to be a scorer")
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             header = json.loads(bytes(arrays["header"]))
             if header["format"] != FORMAT:
                 raise BadScorer(
@@ -66,7 +67,7 @@ def load_scorer(path: Path) -> "TrainedScorer":
             )
     except OSError as error:
         raise BadScorer(error.strerror or str(error)) from None
-    except (ValueError, KeyError, TypeError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise BadScorer(f"the file is no scorer: {error}") from None
 
 

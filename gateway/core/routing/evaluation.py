@@ -18,7 +18,7 @@ from gateway.domain.value import value
 from .scorer import Claim
 from .training import Data, Floats, Folds
 
-RESAMPLES = 400
+RESAMPLES = 300
 LEAST_ROWS = 200
 LEAST_LABELS = 5
 _SEED = 20_261_125

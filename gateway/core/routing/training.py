@@ -12,6 +12,7 @@ from .features import WIDTH, Array, features
 
 RIDGE = 30.0
 """How much large weights are punished. Fixed, so that no figure is chosen by looking at it."""
+_FREE = 1e-3
 QUESTION_FOLDS = 5
 LABEL_FOLDS = 36
 """At most; with fewer labels, each is left out alone."""
@@ -73,7 +74,7 @@ def data_of(outcomes: Sequence[Outcome]) -> Data:
 
 def fit(data: Data, ridge: float = RIDGE) -> Floats:
     """The weights for all of the data."""
-    return _solved(_products(data.matrix), data.matrix.T @ data.gain, ridge)
+    return _few(data.matrix, data.gain, ridge) if len(data.gain) < WIDTH else _Many(data).fit(ridge)
 
 
 def held_out(data: Data, folds: Folds, ridge: float = RIDGE) -> Floats:
@@ -82,14 +83,16 @@ def held_out(data: Data, folds: Folds, ridge: float = RIDGE) -> Floats:
     Told as the rank among the texts that the model was fitted to, which is what it is used by: the
     models of the folds differ in their level, and gains of two of them cannot be compared.
     """
-    whole, target = _products(data.matrix), data.matrix.T @ data.gain
+    many = _Many(data) if len(folds) >= WIDTH else None
     predicted = np.empty(len(folds))
     for fold in np.unique(folds):
         out = folds == fold
-        rows = data.matrix[out]
-        weights = _solved(whole - _products(rows), target - rows.T @ data.gain[out], ridge)
+        if many is None:
+            weights = _few(data.matrix[~out], data.gain[~out], ridge)
+        else:
+            weights = many.fit(ridge, without=out)
         known = np.sort(data.matrix[~out] @ weights)
-        predicted[out] = np.searchsorted(known, rows @ weights) / len(known)
+        predicted[out] = np.searchsorted(known, data.matrix[out] @ weights) / len(known)
     return predicted
 
 
@@ -118,16 +121,41 @@ def _shuffled(group: int) -> bytes:
     return blake2b(group.to_bytes(8, "big"), digest_size=8).digest()
 
 
+class _Many:
+    """More rows than features: the normal equations, from which a fold can be taken off."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self._products = _products(data.matrix)
+        self._target = data.matrix.T @ data.gain
+
+    def fit(self, ridge: float, without: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """The weights, for all rows or for those outside a fold."""
+        products, target = self._products.copy(), self._target
+        if without is not None:
+            rows = self._data.matrix[without]
+            products -= _products(rows)
+            target = target - rows.T @ self._data.gain[without]
+        products[np.diag_indices_from(products)] += _penalty(ridge)
+        return np.asarray(np.linalg.solve(products, target), np.float64)
+
+
+def _few(rows: Array, gain: Floats, ridge: float) -> Floats:
+    """Fewer rows than features: the same weights by the smaller, dual equations."""
+    scaled = rows.astype(np.float64) / _penalty(ridge)
+    kernel = scaled @ rows.T.astype(np.float64)
+    kernel[np.diag_indices_from(kernel)] += 1.0
+    return np.asarray(scaled.T @ np.linalg.solve(kernel, gain), np.float64)
+
+
+def _penalty(ridge: float) -> Floats:
+    penalty = np.full(WIDTH, ridge)
+    penalty[-1] = _FREE  # the constant is not punished
+    return penalty
+
+
 def _products(rows: Array) -> Floats:
     return (rows.T @ rows).astype(np.float64)
-
-
-def _solved(products: Floats, target: npt.NDArray[np.floating], ridge: float) -> Floats:
-    products = products.copy()
-    diagonal = np.full(WIDTH, ridge)
-    diagonal[-1] = 1e-6  # the constant is not punished
-    products[np.diag_indices_from(products)] += diagonal
-    return np.asarray(np.linalg.solve(products, target.astype(np.float64)), np.float64)
 
 
 def _numbered(names: Iterable[Hashable]) -> Folds:

@@ -137,7 +137,7 @@ def _media(parts: list[dict[str, Any]], found: Gathered) -> None:
     for part in parts:
         data = part.get("inlineData") or part.get("fileData")
         if data is not None:
-            kind = str(data.get("mimeType", "")).partition("/")[0]
+            kind = str(data.get("mimeType") or data.get("mime_type") or "").partition("/")[0]
             need = {"image": Need.VISION, "audio": Need.AUDIO}.get(kind, Need.DOCUMENTS)
             found.needs.add(need)
         found.unknown += [f"part.{name}"[:64] for name in part if name not in _PARTS]
