@@ -116,6 +116,7 @@ def _provider(
         timeouts=_timeouts(given.section(manual.TIMEOUTS)),
         max_connections=given.get(manual.PROVIDER_CONNECTIONS),
         tls_ca_file=str(folder / ca_file) if ca_file is not None else None,
+        translated_api=given.get(manual.TRANSLATED_API),
     )
 
 

@@ -113,6 +113,7 @@ def _settings(
         queue=_queue(root.section(manual.QUEUE)),
         minute_s=root.get(manual.MINUTE),
         fallbacks=fleet.fallbacks(root, lanes),
+        translation=root.get(manual.TRANSLATION),
         routes=routing.routes(root.listing(route_manual.ROUTES), agents, teams, folder),
     )
     token = _admin_token(root, topology, keys)

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.domain.call import Dialect, Priority
 from gateway.domain.limits import Budget, BudgetMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
+from gateway.domain.translating import TranslatedApi, Translating
 
 from . import kinds, reliability, route_manual, texts, tracing
 from .prices import PRICES, UNPRICED, USAGE
@@ -272,9 +273,15 @@ TLS_CA_FILE: Final = Leaf(
     "Certificates to trust instead of the system's, as PEM. Relative to the folder of the file.",
     None, "`none`",
 )  # fmt: skip
+TRANSLATED_API: Final = Leaf(
+    "translated_api", kinds.choice(TranslatedApi),
+    "OpenAI's dialect only: which API takes calls that are translated for this provider. Every "
+    "server knows Chat Completions; Responses shows reasoning, and takes no stop sequences.",
+    TranslatedApi.CHAT, "`chat`",
+)  # fmt: skip
 PROVIDER: Final = Section(
     "provider", "One account: dialect, address, credential.",
-    (DIALECT, BASE_URL, API_KEY, TIMEOUTS, PROVIDER_CONNECTIONS, TLS_CA_FILE),
+    (DIALECT, BASE_URL, API_KEY, TIMEOUTS, PROVIDER_CONNECTIONS, TLS_CA_FILE, TRANSLATED_API),
 )  # fmt: skip
 PROVIDERS: Final = Table(
     "providers", "Accounts by name. Left out: made from the environment.", PROVIDER, "PROVIDER"
@@ -435,9 +442,17 @@ FALLBACKS: Final = SeriesTable(
     "of a certain provider.", texts.model(), "LANE",
 )  # fmt: skip
 
+TRANSLATION: Final = Leaf(
+    "translation", kinds.choice(Translating),
+    "Which calls may be answered by a provider of another dialect: none (off), those that a route "
+    "or a fallback moves (moved), or also those that name a model which belongs to one (all).",
+    Translating.ALL, "`all`",
+)  # fmt: skip
+
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
      EXPLANATIONS, tracing.TRACING, *reliability.SECTIONS, PRICES, UNPRICED, USAGE,
-     route_manual.ROUTES, FALLBACKS),
+     route_manual.ROUTES, FALLBACKS,
+     TRANSLATION),
 )  # fmt: skip

@@ -45,6 +45,7 @@ def _plain(settings: Settings) -> dict[str, Plain]:
     return {
         "listen": str(settings.listen),
         "minute": settings.minute_s,
+        "translation": topology.translation.value,
         "state": {
             "url": _masked_url(settings.state.url),
             "dir": str(settings.state.dir),
@@ -182,6 +183,7 @@ def _provider(provider: Provider, secret: Callable[[str | None], str | None]) ->
         },
         "max_connections": provider.max_connections,
         "tls_ca_file": provider.tls_ca_file,
+        "translated_api": provider.translated_api.value,
     }
 
 

@@ -106,22 +106,27 @@ class Destinations:
     def _belongs_elsewhere(self, dialect: Dialect, model: str) -> Provider | None:
         """The provider of another dialect whose model this is; `None` if it may be the caller's.
 
-        A lane says so, if its pattern begins with a name and not with a wildcard; or, where no
-        lane names the model, the name's beginning does.
+        A lane says so, if its pattern begins with a name and not with a wildcard, the caller's own
+        dialect first; or, where no lane names the model, the name's beginning does. The caller's
+        own credential is one of its dialect, so no provider that wants it is one.
         """
         found = None
         for lane in self.topology.lanes.values():
+            if not any(
+                one[:1] not in _WILDCARDS and fnmatchcase(model, one) for one in lane.models
+            ):
+                continue
             owner = self.topology.providers[lane.provider]
-            patterns = [one for one in lane.models if fnmatchcase(model, one)]
-            if patterns and owner.dialect is dialect:
+            if owner.dialect is dialect:
                 return None
-            if found is None and any(one[:1] not in _WILDCARDS for one in patterns):
+            if found is None and not owner.passthrough:
                 found = owner
         if found is not None:
             return found
         maker = next((whose for sign, whose in _MAKERS if model.startswith(sign)), dialect)
-        speaking = [] if maker is dialect else self.speaking(maker)
-        return speaking[0] if speaking else None
+        if maker is dialect:
+            return None
+        return next((one for one in self.speaking(maker) if not one.passthrough), None)
 
     def named(self, name: str, asked: Dialect) -> Target | None:
         """The target that a configuration names, `MODEL` or `PROVIDER/MODEL`; `None` if none is.
