@@ -167,6 +167,7 @@ class Call:
             "" if self.target is None else self.target.model,
             "" if self.target is None else self.target.provider.name,
             max(0.0, self.sent_at - self.accepted_at),
+            None if self.target is None else self.target.provider.dialect,
         )
 
     def own_headers(self, *, settled: bool = True) -> Headers:
@@ -249,6 +250,7 @@ class Call:
             session=session_of(self.request.fields, self.facts),
             routed=self._routed(),
             trace=self.trace,
+            provider_dialect=None if target is None else target.provider.dialect,
         )
 
     def _routed(self) -> Routed | None:

@@ -3,6 +3,7 @@
 from dataclasses import field
 from enum import StrEnum
 
+from .call import Dialect
 from .limits import Dimension, ScopeKind
 from .usage import Usage
 from .value import value
@@ -17,6 +18,7 @@ class Wait:
         name: Its name.
         dimension: Which of its limits.
         from_s: When it began, in seconds after the call was accepted.
+        dialect: The provider's.
         for_s: How long it lasted.
         position: The call's place in the queue at the beginning; 1 is next.
         predicted_s: How long it was expected to last then.
@@ -47,6 +49,7 @@ class Attempt:
         model: The model that was called there; empty on a path without one.
         provider: Whom it was sent to.
         from_s: When it began, in seconds after the call was accepted.
+        dialect: The provider's.
     """
 
     status: int
@@ -58,6 +61,7 @@ class Attempt:
     model: str = ""
     provider: str = ""
     from_s: float = 0.0
+    dialect: Dialect | None = None
 
 
 @value

@@ -192,6 +192,7 @@ class CallRecord:
         tags: `KEY=VALUE` of each `x-gateway-tag`.
         routed: What a route decided about it, if one was about it.
         trace: Its place in a distributed trace, if calls are traced.
+        provider_dialect: The dialect of the provider that was called; `dialect` is the caller's.
     """
 
     request_id: str
@@ -235,4 +236,5 @@ class CallRecord:
     tags: tuple[str, ...] = ()
     routed: Routed | None = None
     trace: Trace | None = None
+    provider_dialect: Dialect | None = None
     others_microusd: tuple[int, ...] = ()

@@ -151,7 +151,7 @@ class CallMetrics:
             agent,
             names.team(record.team or ""),
             lane,
-            PROVIDER_NAMES[record.dialect],
+            PROVIDER_NAMES[record.provider_dialect],
             names.model(record.model),
         )
         spender = self._spenders.get(labels)

@@ -128,7 +128,7 @@ def call_attributes(record: CallRecord) -> Attributes:
     usage = record.usage
     out: Attributes = {
         "gen_ai.operation.name": operation_of(record),
-        "gen_ai.provider.name": PROVIDER_NAMES[record.dialect],
+        "gen_ai.provider.name": PROVIDER_NAMES[record.provider_dialect],
         "gen_ai.request.model": record.model if record.routed is None else record.routed.asked,
         "gen_ai.request.stream": record.stream,
         "http.response.status_code": record.status,
@@ -165,7 +165,7 @@ def attempt_attributes(record: CallRecord, attempt: Attempt) -> Attributes:
     """What the span of an attempt says."""
     out: Attributes = {
         "gen_ai.operation.name": operation_of(record),
-        "gen_ai.provider.name": PROVIDER_NAMES[record.dialect],
+        "gen_ai.provider.name": PROVIDER_NAMES[attempt.dialect],
         "gen_ai.request.model": attempt.model,
         "gateway.provider": attempt.provider,
         "gateway.lane": attempt.lane,

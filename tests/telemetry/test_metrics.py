@@ -64,6 +64,7 @@ RECORD = CallRecord(
     attempts=1,
     cut=False,
     path="/v1/messages",
+    provider_dialect=Dialect.ANTHROPIC,
 )
 WHO = (
     'agent="alice",gen_ai_provider_name="anthropic",gen_ai_request_model="claude-sonnet-5",%s'

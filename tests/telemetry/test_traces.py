@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.status import StatusCode
 
 from gateway.core.tracing import attempt_span
+from gateway.domain.call import Dialect
 from gateway.domain.explanation import Attempt, Wait
 from gateway.domain.facts import Session, Trace
 from gateway.domain.limits import Dimension, ScopeKind
@@ -31,8 +32,12 @@ CALL = replace(
     answered_model="claude-sonnet-5-20260701",
     waits=(Wait(ScopeKind.LANE, "sonnet", Dimension.ITPM, 0.001, 0.25, 3, 0.3),),
     attempts=2,
-    earlier=(Attempt(529, 0.1, "up-0", "overloaded", "x", "sonnet", "m-1", "claude", 0.26),),
-    last=Attempt(200, 1.4, "up-1", "", "", "sonnet", "m-1", "claude", 0.36),
+    earlier=(
+        Attempt(
+            529, 0.1, "up-0", "overloaded", "x", "sonnet", "m-1", "claude", 0.26, Dialect.ANTHROPIC
+        ),
+    ),
+    last=Attempt(200, 1.4, "up-1", "", "", "sonnet", "gpt-4o-mini", "openai", 0.36, Dialect.OPENAI),
 )
 ENDED_S = 1_795_549_070.5
 
@@ -105,6 +110,8 @@ def test_attributes_have_the_names_of_the_genai_conventions() -> None:
     first = dict(spans["first"].attributes or {})
     assert first["error.type"] == "overloaded"
     assert first["gateway.upstream_request_id"] == "up-0"
+    assert first["gen_ai.provider.name"] == "anthropic"
+    assert dict(spans["second"].attributes or {})["gen_ai.provider.name"] == "openai"
     assert spans["first"].status.status_code is StatusCode.ERROR
     assert spans["second"].status.status_code is StatusCode.UNSET
     assert dict(spans["second"].attributes or {})["gen_ai.response.time_to_first_chunk"] == 0.4
