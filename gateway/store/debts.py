@@ -50,6 +50,11 @@ class Held:
     adopting: bool = False
     ended: Charge | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether the store has the call as it was admitted."""
+        return self.name == self.request.ticket and self.told is _NOTHING
+
 
 class Spawn(Protocol):
     """Runs work beside the caller."""
@@ -188,5 +193,7 @@ def _but_output(request: TicketRequest) -> Charge:
 
 def _uncounted(held: Held, actual: Charge) -> Charge:
     """What of a call's use the store has not counted."""
+    if held.told is _NOTHING:
+        return actual
     pairs = zip(charge_list(actual), charge_list(held.told), strict=True)
     return Charge(*(max(0, used - told) for used, told in pairs))

@@ -97,7 +97,7 @@ class FallbackAdmission:
         self._clock = clock
         self._chance = chance
         self._settings = settings
-        self._sight = Sight(queue, redis, root, replica, settings.looking)
+        self._sight = Sight(queue, redis, root, replica, clock, settings.looking)
         self._debts = Debts(queue, replica, self._spawn)
         self._running: dict[str, Held] = {}
         self._amended: dict[str, Charge] = {}
@@ -222,7 +222,10 @@ class FallbackAdmission:
             self._queue.settle(settlement)
             return
         self._sight.use.note(held.request, settlement.actual, self._clock.monotonic())
-        self._debts.settle(held, settlement.actual, away=local is not None)
+        if local is None and held.whole:
+            self._queue.settle(settlement)
+        else:
+            self._debts.settle(held, settlement.actual, away=local is not None)
 
     def block(self, lane: str, dimensions: tuple[str, ...], for_s: float) -> None:
         """Block a lane (the dimensions named, or all of it) after a provider's rate-limit 429."""

@@ -46,6 +46,21 @@ class Sums:
             for index, amount in enumerate(charge):
                 held[index] += amount
 
+    def add_charge(self, request: TicketRequest, charge: Charge) -> None:
+        """Add what a call took. In the way of every call, so without anything in between."""
+        key = (request.lane, request.agent, request.team)
+        held = self._sums.get(key)  # type: ignore[call-overload] # equal to, and hashed as, a Whose
+        if held is None:
+            self._sums[Whose(*key)] = charge_list(charge)
+            return
+        held[0] += charge.requests
+        held[1] += charge.lane_input_tokens
+        held[2] += charge.lane_output_tokens
+        held[3] += charge.lane_tokens
+        held[4] += charge.input_tokens
+        held[5] += charge.output_tokens
+        held[6] += charge.cost_microusd
+
     def merge(self, others: "Sums") -> None:
         """Add all of them."""
         for whose, charge in others.items():
@@ -71,18 +86,28 @@ class OwnUse:
     def __init__(self, minute_s: float) -> None:
         self._slot_s = minute_s / _SLOTS
         self._slots: deque[tuple[int, Sums]] = deque()
-        self.touched: set[Whose] = set()
-        """Whose calls ended since this was last emptied."""
+        self._number = -1
+        self._present = Sums()
 
     def note(self, request: TicketRequest, actual: Charge, now_s: float) -> None:
         """A call has ended."""
-        whose = Whose(request.lane, request.agent, request.team)
-        self.touched.add(whose)
         number = int(now_s / self._slot_s)
-        if not self._slots or self._slots[-1][0] < number:
+        if number > self._number:
             self._forget(number)
-            self._slots.append((number, Sums()))
-        self._slots[-1][1].add(whose, charge_list(actual))
+            self._number, self._present = number, Sums()
+            self._slots.append((number, self._present))
+        self._present.add_charge(request, actual)
+
+    def used_since(self, since_s: float) -> set[str]:
+        """Scopes of calls that ended then or later, as operations name them."""
+        first = int(since_s / self._slot_s)
+        return {
+            scope
+            for number, sums in self._slots
+            if number >= first
+            for whose, _ in sums.items()
+            for scope in whose.scopes
+        }
 
     def sums(self, now_s: float, until_s: float | None = None) -> Sums:
         """What was used in the minute that ends now, as far as it ended before `until_s`."""

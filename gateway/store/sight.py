@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gateway.core.admission.messages import Operation
+from gateway.ports import Clock
 
 from .admission import RedisAdmission
 from .background import pause
@@ -49,6 +50,7 @@ class Sight:
         redis: For what the queue does not tell.
         root: Root of all key names.
         replica: Our name.
+        clock: As that of whoever notes use.
         looking: How often.
 
     Attributes:
@@ -63,6 +65,7 @@ class Sight:
         redis: Client,
         root: str,
         replica: str,
+        clock: Clock,
         looking: Looking = Looking(),
     ) -> None:
         self._queue = queue
@@ -70,8 +73,10 @@ class Sight:
         self._root = root
         self._replica = replica
         self._looking = looking
+        self._clock = clock
         self._era: bytes | None = None
         self._at = 0
+        self._looked_s = 0.0
         self._counts: deque[int] = deque([1], maxlen=_COUNTS)
         self.use = OwnUse(60.0)
         self.seen: dict[str, Any] = {}
@@ -121,8 +126,8 @@ class Sight:
     def _next_scopes(self) -> Iterator[str]:
         configured = self._queue.configured
         limited = [scope for scope, operation in configured.items() if _has_limits(operation)]
-        used = {scope for whose in self.use.touched for scope in whose.scopes}
-        self.use.touched.clear()
+        used = self.use.used_since(self._looked_s)
+        self._looked_s = self._clock.monotonic()
         chosen = dict.fromkeys(scope for scope in limited if scope in used)
         turns = min(len(limited), max(0, self._looking.scopes - len(chosen)))
         for _ in range(turns):

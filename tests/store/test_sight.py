@@ -10,6 +10,7 @@ from gateway.domain.topology import Agent, Lane, QueueSettings, Topology
 from gateway.store.admission import RedisAdmission
 from gateway.store.connection import Client
 from gateway.store.sight import Looking, Sight
+from gateway.wiring.clock import SystemClock
 
 MANY = 200
 
@@ -47,15 +48,16 @@ class Redis:
 
 def sight(queue: Queue, redis: Redis) -> Sight:
     looking = Looking(scopes=20)
-    return Sight(cast("RedisAdmission", queue), cast("Client", redis), "gw", "r1", looking)
+    clock = SystemClock()
+    return Sight(cast("RedisAdmission", queue), cast("Client", redis), "gw", "r1", clock, looking)
 
 
 async def test_everything_with_a_limit_has_its_turn_and_what_is_used_each_time() -> None:
     queue = Queue()
     seeing = sight(queue, Redis())
     busy = TicketRequest("t", "sonnet", "a7", None, Priority.NORMAL, 1.0, Charge(), 1.0)
-    for number in range(12):
-        seeing.use.note(busy, Charge(), float(number))
+    for _ in range(12):
+        seeing.use.note(busy, Charge(), SystemClock().monotonic())
         await seeing.look()
         assert {"lane:sonnet", "agent:a7"} <= set(queue.looks[-1])
         assert len(queue.looks[-1]) <= 20
