@@ -69,16 +69,20 @@ def _schema(section: Section, left_out: frozenset[str] = frozenset()) -> dict[st
 def _field_schema(one: Field) -> dict[str, Any]:
     match one:
         case Leaf():
-            schema = {"anyOf": [dict(one.kind.json), {"type": "null"}]}
+            schema = _or_null(dict(one.kind.json), required=one.required)
             written = {"writeOnly": True} if one.secret else {}
             return {"description": one.meaning, **schema, **written}
         case Series():
             values = {"type": "array", "items": dict(one.kind.json)}
-            return {"description": one.meaning, "anyOf": [values, {"type": "null"}]}
+            return {"description": one.meaning, **_or_null(values, required=one.required)}
         case Section():
             return {"description": one.meaning, "anyOf": [_schema(one), {"type": "null"}]}
         case _:
             raise TypeError(f"{one.name} cannot be edited item by item")
+
+
+def _or_null(schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    return schema if required else {"anyOf": [schema, {"type": "null"}]}
 
 
 def flattened(

@@ -36,6 +36,7 @@ from .auth import GUARDED, Guard
 from .items import schema_name
 from .parts import AdminParts
 from .problems import answer_problems, responses
+from .throttle import FORGIVING, ThrottleSettings
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
@@ -57,6 +58,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     routing.router,
     configuration.router,
 )
+_ALWAYS = (400, 401, 403, 422, 429, 503)
+"""Problems that every operation may answer with."""
 _ASKED_HEADERS = ("authorization", "content-type", "if-match", "idempotency-key", "x-request-id")
 _TOLD_HEADERS = ("etag", "location", "retry-after", "x-gateway-request-id")
 
@@ -78,16 +81,18 @@ def described_app(version: str, schemas: Mapping[Collection, Mapping[str, Any]])
         separate_input_output_schemas=False,
     )
     for router in ROUTERS:
-        app.include_router(router, prefix=GUARDED, responses=responses(401, 403, 422, 429, 503))
+        app.include_router(router, prefix=GUARDED, responses=responses(*_ALWAYS))
     answer_problems(app)
     _describe_documents(app, schemas)
     return app
 
 
-def behind_guard(app: FastAPI, parts: AdminParts) -> ASGIApp:
+def behind_guard(
+    app: FastAPI, parts: AdminParts, throttle: ThrottleSettings = FORGIVING
+) -> ASGIApp:
     """The application with what it works with, and its door."""
     app.state.parts = parts
-    guarded = Guard(app, parts.token, parts.tokens, parts.clock)
+    guarded = Guard(app, parts.token, parts.tokens, parts.clock, throttle)
     if not parts.origins:
         return guarded
     return CORSMiddleware(

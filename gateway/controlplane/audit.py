@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from gateway.domain.access import AuditEntry, AuditQuery
 
+from .fields import Moment
 from .paging import Limit
 from .parts import AdminParts, parts_of
 from .roles import Viewer
@@ -47,8 +48,8 @@ def _query(
     action: Annotated[str, Query(description="Only this action, such as `lanes.pause`.")] = "",
     subject: Annotated[str, Query(description="Only this item, or what is below it.")] = "",
     request_id: Annotated[str, Query(description="Only of this request.")] = "",
-    since: Annotated[AwareDatetime | None, Query(description="Not older.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Older than this.")] = None,
+    since: Annotated[Moment | None, Query(description="Not older.")] = None,
+    until: Annotated[Moment | None, Query(description="Older than this.")] = None,
 ) -> AuditQuery:
     return AuditQuery(
         actor,

@@ -21,7 +21,7 @@ from gateway.domain.access import Actor, Role
 from gateway.ports import Clock, StoreSilent, Tokens
 
 from .problems import SILENT, problem
-from .throttle import Throttle
+from .throttle import FORGIVING, Throttle, ThrottleSettings
 
 GUARDED = "/admin/v1"
 _SCHEME = b"bearer "
@@ -39,14 +39,22 @@ class Guard:
         token: The configured token.
         tokens: The others.
         clock: For the throttle.
+        throttle: How many wrong tokens are forgiven.
     """
 
-    def __init__(self, app: ASGIApp, token: str, tokens: Tokens, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        tokens: Tokens,
+        clock: Clock,
+        throttle: ThrottleSettings = FORGIVING,
+    ) -> None:
         self._app = app
         self._digest = hashlib.sha256(token.encode()).digest()
         self._tokens = tokens
         self._clock = clock
-        self._throttle = Throttle()
+        self._throttle = Throttle(throttle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -10,12 +10,14 @@ from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, BudgetMode
 from gateway.domain.temporary import BUDGET_FIELDS, BudgetChange, Selector
 
+from .fields import AS_WHOLE
+
 _DOLLARS = ("usd_per_day", "usd_per_month")
 _MICRO = 1_000_000
 MAX_WHOLE = 2**53 - 1
 MAX_USD = 1e9
 Pattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
-Whole: TypeAlias = Annotated[int | None, Field(ge=1, le=MAX_WHOLE)]
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=MAX_WHOLE), AS_WHOLE] | None
 Usd: TypeAlias = Annotated[float | None, Field(ge=0, le=MAX_USD)]
 Factor: TypeAlias = Annotated[float, Field(gt=0, le=1000)]
 
@@ -46,9 +48,9 @@ class BudgetValues(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    rpm: Whole = None
-    tpm: Whole = None
-    concurrency: Whole = None
+    rpm: Count = None
+    tpm: Count = None
+    concurrency: Count = None
     usd_per_day: Usd = None
     usd_per_month: Usd = None
     mode: Annotated[BudgetMode, Field(strict=False)] = BudgetMode.HARD

@@ -10,6 +10,7 @@ from gateway.domain.explanation import Explanation, Outcome
 from gateway.domain.limits import Dimension, ScopeKind
 
 from .parts import AdminParts, parts_of
+from .problems import responses
 from .roles import Viewer
 
 router = APIRouter(tags=["calls"])
@@ -128,7 +129,7 @@ class Call(FromDomain):
     route: Route | None = Field(default=None, description="Null where no route matched.")
 
 
-@router.get("/calls/{request_id}", summary="Why a call went as it did")
+@router.get("/calls/{request_id}", summary="Why a call went as it did", responses=responses(404))
 async def get_call(
     request_id: str, by: Viewer, parts: Annotated[AdminParts, Depends(parts_of)]
 ) -> Call:

@@ -14,13 +14,15 @@ from fastapi import Header, HTTPException
 from gateway.domain.access import Json
 
 IfMatch: TypeAlias = Annotated[
-    str | None,
+    str,
     Header(
         description="Change it only if its `ETag` is still one of these; otherwise 412.",
         max_length=1000,
+        pattern=r"^(\*|(W/)?\"[\x21\x23-\x7e]*\"( *, *(W/)?\"[\x21\x23-\x7e]*\")*)$",
+        examples=["*"],
     ),
 ]
-_TAG = re.compile(r'\s*(?:(W/)?"([\x21\x23-\x7e]*)"|(\*))\s*(?:,|$)')
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 
 
 def etag_of(editable: Json) -> str:
@@ -29,31 +31,23 @@ def etag_of(editable: Json) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
 
 
-def demand_match(if_match: str | None, etag: str | None) -> None:
+def demand_match(if_match: str, etag: str | None) -> None:
     """Refuse a change that was made on the ground of an older version.
 
     Args:
-        if_match: The header.
+        if_match: The header; empty: none was sent.
         etag: As the item is; `None`: there is none.
 
     Raises:
-        HTTPException: 412 if it does not match, 422 if the header makes no sense.
+        HTTPException: 412 if it does not match.
     """
-    if if_match is None:
-        return
-    if not _matches(if_match, etag):
+    if if_match and not _matches(if_match, etag):
         now = "there is no such item" if etag is None else f"its ETag is {etag} now"
         raise HTTPException(412, f"Somebody has changed it meanwhile: {now}. Read it again.")
 
 
 def _matches(if_match: str, etag: str | None) -> bool:
-    position, found = 0, False
-    while position < len(if_match):
-        one = _TAG.match(if_match, position)
-        if one is None:
-            raise HTTPException(422, 'If-Match is a list of quoted tags, such as "4f2a", or *.')
-        position = one.end()
-        weak, tag, anything = one.groups()
-        # A weak tag never matches: RFC 9110, 13.1.1 wants the strong comparison.
-        found |= etag is not None and (bool(anything) or (weak is None and f'"{tag}"' == etag))
-    return found
+    if etag is None:
+        return False
+    # A weak tag never matches: RFC 9110, 13.1.1 wants the strong comparison.
+    return if_match == "*" or any(tag == etag for tag in _TAG.findall(if_match))

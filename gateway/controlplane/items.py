@@ -137,7 +137,7 @@ def add_edits(
         name: ItemName,
         document: Document,
         changes: Recording,
-        if_match: IfMatch = None,
+        if_match: IfMatch = "",
         dry_run: DryRun = False,
     ) -> Response:
         """Set all settings; what is left out gets its default, credentials apart, which stay."""
@@ -164,7 +164,7 @@ def add_edits(
         name: ItemName,
         patch: Patch,
         changes: Recording,
-        if_match: IfMatch = None,
+        if_match: IfMatch = "",
         dry_run: DryRun = False,
     ) -> Response:
         """Change some settings (JSON merge patch); null gives a setting its default."""
@@ -186,7 +186,7 @@ def add_edits(
         responses=responses(404, 409, 412),
     )
     async def delete_item(
-        name: ItemName, changes: Recording, if_match: IfMatch = None, dry_run: DryRun = False
+        name: ItemName, changes: Recording, if_match: IfMatch = "", dry_run: DryRun = False
     ) -> None:
         """Delete it, whatever the file says, until it is set again or reset."""
 

@@ -17,6 +17,7 @@ from gateway.domain.keys import KeyRecord, NewKey
 from .documents import MERGE_PATCH
 from .editing import DryRun
 from .etags import IfMatch, demand_match, etag_of
+from .fields import AS_WHOLE
 from .items import ETAG
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
@@ -33,7 +34,8 @@ KeyId: TypeAlias = Annotated[
     str, Path(description="The public part of the key: its middle.", max_length=100)
 ]
 Lifetime: TypeAlias = Annotated[
-    int | None, Field(ge=1, le=MAX_LIFE_S, description="How long it works; null: until revoked.")
+    Annotated[int, Field(strict=True, ge=1, le=MAX_LIFE_S), AS_WHOLE] | None,
+    Field(description="How long it works; null: until revoked."),
 ]
 
 
@@ -59,8 +61,8 @@ class Rotation(BaseModel):
         extra="forbid", strict=True, json_schema_extra={"examples": [{"overlap_s": 3600}]}
     )
 
-    overlap_s: int = Field(
-        3600, ge=0, le=MAX_LIFE_S, description="How long the old key works on, at most."
+    overlap_s: Annotated[int, Field(strict=True, ge=0, le=MAX_LIFE_S), AS_WHOLE] = Field(
+        3600, description="How long the old key works on, at most."
     )
     expires_in_s: Lifetime = None
 
@@ -135,7 +137,7 @@ async def get_key(key_id: KeyId, by: Admin, parts: Parts) -> Response:
 
 @router.post(
     "/keys", status_code=201, summary="Make a key", response_model=CreatedKey,
-    responses=responses(409),
+    responses={200: {"model": CreatedKey, "description": "A dry run"}, **responses(409)},
 )  # fmt: skip
 async def create_key(
     wish: KeyWish, by: Admin, changes: Recording, once: Once, parts: Parts, dry_run: DryRun = False
@@ -196,7 +198,7 @@ async def patch_key(
     by: Admin,
     changes: Recording,
     parts: Parts,
-    if_match: IfMatch = None,
+    if_match: IfMatch = "",
     dry_run: DryRun = False,
 ) -> Response:
     """Let it end after a time, or not. A key that was revoked stays so."""
@@ -214,7 +216,7 @@ async def patch_key(
 )
 async def revoke_key(
     key_id: KeyId, by: Admin, changes: Recording, parts: Parts,
-    if_match: IfMatch = None, dry_run: DryRun = False,
+    if_match: IfMatch = "", dry_run: DryRun = False,
 ) -> None:  # fmt: skip
     """End it for good, on all replicas within a second. Revoking twice keeps the first time."""
     before = await _existing(parts, key_id)

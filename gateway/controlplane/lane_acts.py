@@ -39,9 +39,8 @@ class BlockWish(BaseModel):
     )
 
     for_s: float = Field(gt=0, le=MAX_BLOCK_S)
-    dimensions: list[Dimension] = Field(
+    dimensions: list[Annotated[Dimension, Field(strict=False)]] = Field(
         [],
-        strict=False,
         max_length=4,
         description="rpm, itpm, otpm or tpm; none: the whole lane.",
         json_schema_extra={"items": {"enum": ["rpm", "itpm", "otpm", "tpm"]}},

@@ -80,6 +80,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 MEANINGS = {
+    400: "The body cannot be read",
     401: "No token, or a wrong one",
     403: "The role of the token does not suffice",
     404: "There is no such thing",

@@ -31,7 +31,7 @@ _NONCE_BYTES = 16
 _SEAL_BYTES = 32
 _KEPT_HEADERS = ("location", "etag")
 IdempotencyKey: TypeAlias = Annotated[
-    str | None,
+    str,
     Header(
         description="A random text, such as a UUID. Whoever repeats a request with the same key "
         "and body within a day gets the first answer again, and nothing is done twice.",
@@ -47,14 +47,14 @@ class Repeatable:
     """One request that creates something.
 
     Attributes:
-        key: The header, if it was sent.
+        key: The header; empty: none was sent.
         token: The caller's secret.
         place: Method, path and query.
         owner: The caller's token's id.
     """
 
     replays: Replays
-    key: str | None
+    key: str
     token: str
     place: str
     owner: str
@@ -66,7 +66,7 @@ class Repeatable:
             HTTPException: 409 or 422, as the module says.
             StoreSilent: The store does not answer.
         """
-        if self.key is None:
+        if not self.key:
             return await make()
         name = hashlib.sha256(f"{self.owner}\0{self.key}".encode()).hexdigest()
         try:
@@ -128,7 +128,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 def _repeatable(
     request: Request,
     parts: Annotated[AdminParts, Depends(parts_of)],
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyKey = "",
 ) -> Repeatable:
     place = f"{request.method} {request.url.path}?{request.url.query}"
     token = request.headers.get("authorization", "")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from gateway.core.temporary import UnknownZone, is_over, open_until, opens_at, zone
@@ -21,6 +21,7 @@ from gateway.ports import Edition
 
 from .budget_changes import Adjusting, values_plain
 from .editing import Changed, DryRun, Made, edited
+from .fields import Moment
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
 from .problems import FieldFault, Unfit, responses
@@ -84,10 +85,8 @@ class TemporaryWish(Adjusting):
     )
 
     for_s: float | None = Field(None, gt=0, le=MAX_SPAN_S, description="How long it holds.")
-    begins_at: Annotated[AwareDatetime | None, Field(strict=False)] = Field(
-        None, description="Null: now."
-    )
-    until: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    begins_at: Moment | None = Field(None, description="Null: now.")
+    until: Moment | None = None
     weekly: WeeklyWindow | None = None
     note: str = Field("", max_length=200)
 
@@ -146,7 +145,8 @@ async def get_temporary(
 
 @router.post(
     "/temporary-budgets", status_code=201, summary="Make a temporary budget",
-    response_model=Temporary, responses=responses(409),
+    response_model=Temporary,
+    responses={200: {"model": Temporary, "description": "A dry run"}, **responses(409)},
 )  # fmt: skip
 async def create_temporary(
     wish: TemporaryWish, by: Operator, changes: Recording, once: Once, dry_run: DryRun = False

@@ -30,10 +30,13 @@ class ThrottleSettings:
     addresses: int = 4096
 
 
+FORGIVING = ThrottleSettings()
+
+
 class Throttle:
     """One process's memory of failed logins. A bucket of failures for each address."""
 
-    def __init__(self, settings: ThrottleSettings = ThrottleSettings()) -> None:
+    def __init__(self, settings: ThrottleSettings = FORGIVING) -> None:
         self._settings = settings
         self._full_at_s: OrderedDict[str, float] = OrderedDict()
         """When the bucket of an address is full again, in seconds of the caller's clock."""

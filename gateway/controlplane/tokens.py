@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.domain.access import AdminToken, Json, Role
 
+from .fields import AS_WHOLE
 from .paging import Limit, Offset, Page, page
 from .parts import AdminParts, parts_of
 from .problems import responses
@@ -36,8 +37,8 @@ class TokenWish(BaseModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     )
     role: Role = Field(strict=False)
-    expires_in_s: int | None = Field(
-        None, ge=1, le=MAX_LIFE_S, description="How long it works; null: until it is deleted."
+    expires_in_s: Annotated[int, Field(strict=True, ge=1, le=MAX_LIFE_S), AS_WHOLE] | None = Field(
+        None, description="How long it works; null: until it is deleted."
     )
 
 

@@ -351,16 +351,16 @@ def replays(desk: Desk) -> ReplayBox:
 
 
 @pytest.fixture
-async def client(
+def parts(
     desk: Desk,
     tokens: TokenBox,
     replays: ReplayBox,
     breakers: BreakerBox,
     plan: Plan,
     keys: KeyBox,
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """Somebody with the configured token."""
-    parts = AdminParts(
+) -> AdminParts:
+    """What the application of these tests works with."""
+    return AdminParts(
         token=TOKEN,
         version="1.2.3",
         books=desk,
@@ -381,6 +381,11 @@ async def client(
         ledger=desk.ledger,
         resume=desk.resume,
     )
+
+
+@pytest.fixture
+async def client(parts: AdminParts) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody with the configured token."""
     transport = httpx2.ASGITransport(
         app=behind_guard(described(), parts), raise_app_exceptions=False
     )
