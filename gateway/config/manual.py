@@ -250,11 +250,11 @@ CONNECT: Final = Leaf(
 )  # fmt: skip
 FIRST_BYTE: Final = Leaf(
     "first_byte", kinds.duration(0.01, 86400), "From the request to the head of the answer.",
-    _TIMEOUTS.first_byte_s, "`10m`",
+    _TIMEOUTS.first_byte_s, "`15m`",
 )  # fmt: skip
 BETWEEN_CHUNKS: Final = Leaf(
     "between_chunks", kinds.duration(0.01, 86400), "Silence within an answer.",
-    _TIMEOUTS.between_chunks_s, "`5m`",
+    _TIMEOUTS.between_chunks_s, "`10m`",
 )  # fmt: skip
 TOTAL: Final = Leaf(
     "total", kinds.duration(0.01, 86400), "One attempt as a whole.",

@@ -15,8 +15,8 @@ class Timeouts:
     """Per-phase limits of an upstream attempt, in seconds."""
 
     connect_s: float = 10.0
-    first_byte_s: float = 600.0
-    between_chunks_s: float = 300.0
+    first_byte_s: float = 900.0
+    between_chunks_s: float = 600.0
     total_s: float = 3600.0
 
 
