@@ -32,6 +32,8 @@ class Rates:
         cache_write: Input written to one for the usual time (Anthropic 5 min, OpenAI 30 min).
         cache_write_long: Input written to one for the long time (Anthropic 1 h, OpenAI 12 h).
         output: Output, reasoning included.
+        audio_input: Fresh input that is audio; `None`: as `input`.
+        audio_output: Output that is audio; `None`: as `output`.
     """
 
     input: int
@@ -39,6 +41,8 @@ class Rates:
     cache_write: int
     cache_write_long: int
     output: int
+    audio_input: int | None = None
+    audio_output: int | None = None
 
     def times(self, input_permille: int, output_permille: int | None = None) -> "Rates":
         """Every input rate times one factor, output times another (or the same)."""
@@ -49,6 +53,8 @@ class Rates:
             _scaled(self.cache_write, input_permille),
             _scaled(self.cache_write_long, input_permille),
             _scaled(self.output, out),
+            None if self.audio_input is None else _scaled(self.audio_input, input_permille),
+            None if self.audio_output is None else _scaled(self.audio_output, out),
         )
 
 

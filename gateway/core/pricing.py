@@ -152,14 +152,27 @@ class PriceBook:
 def _microusd(card: Card, price: Price, usage: Usage) -> int:
     rates = card.rates_for(usage.prompt_tokens)
     written_long = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
-    total = (
+    text = (
         usage.input_tokens * rates.input
         + usage.cache_read_tokens * rates.cache_read
         + (usage.cache_write_tokens - written_long) * rates.cache_write
         + written_long * rates.cache_write_long
         + usage.output_tokens * rates.output
-    ) * (_US_ONLY_PERMILLE if usage.us_only else FULL_PERMILLE)
+    )
+    total = (text + _audio(rates, usage)) * (_US_ONLY_PERMILLE if usage.us_only else FULL_PERMILLE)
     return -(-total // _DENOMINATOR) + usage.web_searches * price.search_microusd
+
+
+def _audio(rates: Rates, usage: Usage) -> int:
+    """What audio costs beyond the same number of tokens of text."""
+    more = 0
+    if usage.audio_input_tokens and rates.audio_input is not None:
+        heard = min(usage.audio_input_tokens, usage.input_tokens)
+        more += heard * (rates.audio_input - rates.input)
+    if usage.audio_output_tokens and rates.audio_output is not None:
+        spoken = min(usage.audio_output_tokens, usage.output_tokens)
+        more += spoken * (rates.audio_output - rates.output)
+    return more
 
 
 def long_write(plain: int, written: int, told: int | None) -> int:

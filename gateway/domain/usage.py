@@ -35,6 +35,10 @@ class Usage:
     reasoning_tokens: int = 0
     service_tier: str = ""
     """The tier served, as the provider names it; empty if not told."""
+    audio_input_tokens: int = 0
+    """The part of `input_tokens` that was audio, which may have a price of its own."""
+    audio_output_tokens: int = 0
+    """The part of `output_tokens` that was audio."""
     us_only: bool = False
     """The provider kept the call within the US (`inference_geo`), for a surcharge."""
     web_searches: int = 0

@@ -109,6 +109,8 @@ def _rates(prices: ModelPrice, prompt_tokens: int) -> Rates | None:
         cache_write=written,
         cache_write_long=long_write(plain, written, _at(prices.cache_write_1h_mtok, prompt_tokens)),
         output=_at(prices.output_mtok, prompt_tokens) or 0,
+        audio_input=_at(prices.input_audio_mtok, prompt_tokens),
+        audio_output=_at(prices.output_audio_mtok, prompt_tokens),
     )
 
 

@@ -186,6 +186,10 @@ GPT = [
     _gpt("gpt-5.5", (1_000 * 5 + 10 * 30) * 2.5, "priority", **_gpt_in(1_000), output_tokens=10),
     _chat("gpt-4.1", 1_000 * 3.5 + 1_000 * 0.875 + 10 * 14, "priority", prompt_tokens=2_000,
           completion_tokens=10, prompt_tokens_details={"cached_tokens": 1_000}),
+    # gpt-audio: text $2.50 / $10, audio $32 / $64 (price page by way of the list).
+    _chat("gpt-audio", 400 * 2.5 + 600 * 32 + 50 * 10 + 200 * 64, prompt_tokens=1_000,
+          completion_tokens=250, prompt_tokens_details={"audio_tokens": 600},
+          completion_tokens_details={"audio_tokens": 200}),
     _gpt("gpt-6.1-terra", 900 * 1 + 100 * 0.05 + 50 * 5, **_gpt_in(1_000, 100), output_tokens=50),
     Invoice("text-embedding-3-small", OA, EMBED, {"prompt_tokens": 10_000, "total_tokens": 10_000},
             10_000 * 0.02, stream=False),
@@ -220,6 +224,13 @@ GEMINI = [
     _gemini("gemini-3.1-pro-preview", (1_000 * 2 + 500 * 0.2 + 300 * 12) * 1.8, tier="priority",
             promptTokenCount=1_500, cachedContentTokenCount=500, candidatesTokenCount=100,
             thoughtsTokenCount=200),
+    # Audio in is $1 and not $0.30; of the cached part none was audio.
+    _gemini("gemini-2.5-flash", 400 * 0.3 + 500 * 1 + 100 * 0.03 + 10 * 2.5,
+            promptTokenCount=1_000, cachedContentTokenCount=100, candidatesTokenCount=10,
+            promptTokensDetails=[{"modality": "TEXT", "tokenCount": 500},
+                                 {"modality": "AUDIO", "tokenCount": 500}]),
+    _gemini("gemini-3.1-flash-lite", 200 * 0.5 + 800 * 0.25, promptTokenCount=1_000,
+            promptTokensDetails=[{"modality": "AUDIO", "tokenCount": 200}]),
     # Only the corrections know it.
     _gemini("gemini-4-hydrogen", 1_000 * 1.5 + 100 * 7.5, promptTokenCount=1_000,
             candidatesTokenCount=100),

@@ -35,6 +35,19 @@ class _Feedback(msgspec.Struct, gc=False):
     block_reason: str | None = msgspec.field(name="blockReason", default=None)
 
 
+class _Count(msgspec.Struct, gc=False):
+    modality: str = ""
+    tokens: int = msgspec.field(name="tokenCount", default=0)
+
+
+def _audio(counts: list[_Count]) -> int:
+    found = 0
+    for one in counts:
+        if one.modality == "AUDIO":
+            found += one.tokens
+    return max(0, found)
+
+
 class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     """Token counts as Gemini reports them, cumulative over a stream (provider-facts B10)."""
 
@@ -44,6 +57,9 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     thoughts_token_count: int = 0
     tool_use_prompt_token_count: int = 0
     service_tier: str | None = None
+    prompt_tokens_details: list[_Count] = []
+    cache_tokens_details: list[_Count] = []
+    candidates_tokens_details: list[_Count] = []
 
     def normalised(self) -> Usage:
         """In the gateway's own terms.
@@ -60,6 +76,10 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
             output_tokens=max(0, self.candidates_token_count) + thoughts,
             reasoning_tokens=thoughts,
             service_tier=plain_tier(self.service_tier or ""),
+            audio_input_tokens=max(
+                0, _audio(self.prompt_tokens_details) - _audio(self.cache_tokens_details)
+            ),
+            audio_output_tokens=_audio(self.candidates_tokens_details),
         )
 
 

@@ -19,12 +19,14 @@ class _WriteDetails(Struct):
 
 
 class _InputDetails(Struct):
+    audio_tokens: int | None = None
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     cache_write_tokens_details: _WriteDetails | None = None
 
 
 class _OutputDetails(Struct):
+    audio_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
@@ -128,22 +130,27 @@ def _usage(
     output_details: _OutputDetails | None,
     tier: str,
 ) -> Usage:
-    cached = written = written_long = reasoning = 0
+    cached = written = written_long = reasoning = heard = spoken = 0
     if prompt_details is not None:
         cached = _natural(prompt_details.cached_tokens)
         written = _natural(prompt_details.cache_write_tokens)
+        heard = _natural(prompt_details.audio_tokens)
         if prompt_details.cache_write_tokens_details is not None:
             written_long = _natural(prompt_details.cache_write_tokens_details.ttl_12h_tokens)
     if output_details is not None:
         reasoning = _natural(output_details.reasoning_tokens)
+        spoken = _natural(output_details.audio_tokens)
+    fresh = max(0, _natural(prompt) - cached - written)
     return Usage(
-        input_tokens=max(0, _natural(prompt) - cached - written),
+        input_tokens=fresh,
         cache_read_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=min(written, written_long),
         output_tokens=_natural(output),
         reasoning_tokens=reasoning,
         service_tier=tier,
+        audio_input_tokens=min(heard, fresh),  # which of the cached ones were audio is not told
+        audio_output_tokens=spoken,
     )
 
 
