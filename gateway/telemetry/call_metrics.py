@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from gateway.domain.call import Dialect
 from gateway.domain.explanation import Attempt
 from gateway.domain.facts import CallRecord, Routed
+from gateway.domain.outcome import ProviderVerdict
 from gateway.domain.usage import Usage
 
 from . import declared
@@ -26,6 +27,12 @@ PROVIDER_NAMES = {
 """OpenTelemetry's well-known values of `gen_ai.provider.name`."""
 LEFT = 499
 OK = "ok"
+_WATCHED = (
+    ProviderVerdict.RATE_LIMITED.value,
+    ProviderVerdict.OVERLOADED.value,
+    ProviderVerdict.PROVIDER_ERROR.value,
+)
+"""Shown for each lane from its first call on: alerts wait for the first of them."""
 
 
 class _Families:
@@ -118,6 +125,8 @@ class _Lane:
     def __init__(self, families: _Families, name: str) -> None:
         self.name = name
         self.ok = families.attempts.cell(name, OK)
+        for verdict in _WATCHED:
+            families.attempts.show(name, verdict)
         self.cut = families.cut.cell(name)
         self.duration = families.duration.bins(name)
         self.first_byte = families.first_byte.bins(name)

@@ -64,17 +64,23 @@ class Tally:
             cell = self._cells[labels] = Cell()
         return cell
 
+    def show(self, *labels: str) -> None:
+        """Show it from now on, be it nothing: an increase from nothing to one is then seen."""
+        self._child(labels)
+
     def hand_over(self) -> None:
         """Give the library what is new."""
         for labels, cell in self._cells.items():
-            if not cell.amount:
-                continue
-            child = self._children.get(labels)
-            if child is None:
-                child = self._counter.labels(*labels) if labels else self._counter
-                self._children[labels] = child
-            child.inc(cell.amount * self._unit)
-            cell.amount = 0
+            if cell.amount:
+                self._child(labels).inc(cell.amount * self._unit)
+                cell.amount = 0
+
+    def _child(self, labels: Labels) -> Counter:
+        child = self._children.get(labels)
+        if child is None:
+            child = self._counter.labels(*labels) if labels else self._counter
+            self._children[labels] = child
+        return child
 
 
 class Spread:

@@ -238,6 +238,17 @@ def test_each_try_is_counted_by_what_became_of_it() -> None:
     assert seen['gateway_cut_answers_total{lane="sonnet"}'] == 1
 
 
+def test_a_lane_shows_that_no_provider_429_was_seen() -> None:
+    """Prometheus sees no increase in a series that begins at one."""
+    metrics = Metrics()
+    metrics.call_finished(replace(RECORD, last=Attempt(200, 1.5)))
+    name = 'gateway_attempts_total{lane="sonnet",verdict="rate_limited"}'
+    assert shown(metrics)[name] == 0
+    refused = Attempt(429, 0.1, "", "rate_limited", "", "sonnet")
+    metrics.call_finished(replace(RECORD, attempts=2, earlier=(refused,)))
+    assert shown(metrics)[name] == 1
+
+
 @pytest.mark.parametrize(
     ("change", "outcome"),
     [
