@@ -17,7 +17,7 @@ from gateway.config.accounts import OFFICIAL
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
 SETTLED = {"NO_COLOR": "1", "COLUMNS": "100"}
 """So that pages look the same everywhere."""
-_LIMIT_S = 30.0
+_LIMIT_S = 75.0
 _OURS = {
     *(name for one in OFFICIAL.values() for name in (*one.key_variables, one.url_variable)),
     "GATEWAY_URL",

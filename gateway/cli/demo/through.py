@@ -33,8 +33,8 @@ def work_through(url: str, agents: int, seed: int, seconds: float | None) -> Non
 
 async def _periods(url: str, members: tuple[Member, ...], seed: int, seconds: float | None) -> None:
     clock = SystemClock()
-    ends_at = None if seconds is None else clock.monotonic() + seconds
     async with callers(members, url.rstrip("/"), lambda one: one.key) as crew:
+        ends_at = None if seconds is None else clock.monotonic() + seconds
         while True:
             left = PERIOD_S if ends_at is None else min(PERIOD_S, ends_at - clock.monotonic())
             if left <= 0:
