@@ -8,16 +8,16 @@ they really are is counted by a tokenizer: the provider simulator's, and OpenAI'
 `o200k`. Answers have lengths of a skewed distribution. Everything follows from a seed.
 """
 
+import importlib
 import json
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-import bpe_openai  # type: ignore[import-untyped]
 
 from gateway.core.estimate import EstimateBook
 from gateway.dialects.openai import requests
@@ -56,9 +56,11 @@ class Found:
 def tokenizers() -> dict[str, Callable[[str], int]]:
     """By name: how many tokens a text is."""
     found: dict[str, Callable[[str], int]] = {"simulator": count_tokens}
-    for name in ("cl100k_base", "o200k_base"):
-        encoding = bpe_openai.get_encoding(name)
-        found[name] = partial(_count, encoding)
+    with warnings.catch_warnings():  # it opens its tables in a way that is deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        bpe_openai: Any = importlib.import_module("bpe_openai")
+        for name in ("cl100k_base", "o200k_base"):
+            found[name] = partial(_count, bpe_openai.get_encoding(name))
     return found
 
 
