@@ -61,6 +61,15 @@ async def test_lanes_show_limits_levels_queues_and_a_ledger_that_sums(desk: Desk
     assert entries.pop("reserved") == sum(entries.values()) + held == 2
 
 
+async def test_the_drift_of_a_lane_is_shown_for_each_dimension(desk: Desk) -> None:
+    """Field note 12: ours minus theirs, as the last answer told it."""
+    desk.call(lane("sonnet", limits=[10, 1000, -1, -1]), arrive("req_0", "zoe"))
+    desk.call(["head", "other", "sonnet", [[1, -1, 9, 1], [2, -1, 300, 1]]])
+    seen = await figures(desk)
+    assert seen['gateway_lane_drift{dimension="rpm",lane="sonnet"}'] == 0
+    assert seen['gateway_lane_drift{dimension="itpm",lane="sonnet"}'] == 600
+
+
 async def test_a_block_a_pause_and_a_floor_are_states(desk: Desk) -> None:
     desk.call(lane("sonnet", floors=[0, 0.5, 0.95]), arrive("req_0", "zoe"))
     seen = await figures(desk)
