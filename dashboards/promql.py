@@ -1,6 +1,6 @@
 """The few shapes of PromQL that the panels use, over declared metrics only."""
 
-from gateway.telemetry.declared import Kind, Metric
+from gateway.telemetry.metric import Kind, Metric
 
 WINDOW = "$__rate_interval"
 """Grafana's: long enough for four scrapes."""

@@ -13,8 +13,8 @@ from gateway.domain.outcome import ProviderVerdict
 from gateway.domain.usage import Usage
 
 from . import declared
-from .declared import Metric
 from .labels import Names
+from .metric import Metric
 from .tallies import Bins, Cell, Spread, Tally
 
 _MICRO = 1e-6

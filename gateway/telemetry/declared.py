@@ -5,50 +5,7 @@ units; labels carry OpenTelemetry's GenAI names where it has one. Label values c
 the configuration, or are capped (see `gateway.telemetry.labels`), so cardinality is bounded.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Kind(StrEnum):
-    """Prometheus types in use."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Unit(StrEnum):
-    """What a value counts."""
-
-    CALLS = "calls"
-    TOKENS = "tokens"
-    USD = "US dollars"
-    SECONDS = "seconds"
-    BYTES = "bytes"
-    RATIO = "ratio"
-    STATE = "state"
-    OF_DIMENSION = "of the dimension"
-    """Requests, tokens, calls in flight or dollars, as the label `dimension` says."""
-    COUNT = "count"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One declaration.
-
-    Attributes:
-        name: Full name; counters end in `_total`.
-        meaning: One sentence or two.
-        buckets: Upper bounds, for histograms.
-    """
-
-    name: str
-    kind: Kind
-    unit: Unit
-    labels: tuple[str, ...]
-    meaning: str
-    buckets: tuple[float, ...] = ()
-
+from .metric import Kind, Metric, Unit
 
 PROVIDER, MODEL, TOKEN_TYPE = "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"
 _SPENDER = ("agent", "team", "lane", PROVIDER, MODEL)

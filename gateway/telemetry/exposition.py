@@ -17,7 +17,8 @@ from glob import glob
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.registry import Collector
 
-from .declared import DECLARED, Metric
+from .declared import DECLARED
+from .metric import Metric
 
 _DECLARED = {one.name: one for one in DECLARED}
 _SUFFIXES = ("_bucket", "_sum", "_count")

@@ -22,9 +22,9 @@ from gateway.domain.facts import AgentTrip, BreakerMove, BreakerState, CallRecor
 
 from . import declared
 from .call_metrics import CallMetrics
-from .declared import Metric
 from .exposition import Workers, text_of
 from .labels import Names
+from .metric import Metric
 from .session_metrics import SessionMetrics
 from .tallies import Spread, Tally
 

@@ -22,8 +22,8 @@ from gateway.domain.topology import Topology
 from gateway.ports import Books, Clock, StoreSilent
 
 from . import declared
-from .declared import Kind, Metric
 from .labels import MAX_AGENTS, MAX_LANES, MAX_TEAMS
+from .metric import Kind, Metric
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from .declared import Metric
+from .metric import Metric
 
 Labels = tuple[str, ...]
 

@@ -12,7 +12,8 @@ import yaml
 from dashboards.__main__ import FOLDER, stale
 from dashboards.boards import BOARDS
 from dashboards.panels import Panel
-from gateway.telemetry.declared import DECLARED, Kind
+from gateway.telemetry.declared import DECLARED
+from gateway.telemetry.metric import Kind
 from tests.fixtures.system import needed
 
 ROOT = Path(__file__).parents[2]

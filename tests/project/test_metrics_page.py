@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from gateway.telemetry.declared import DECLARED, Kind
+from gateway.telemetry.declared import DECLARED
+from gateway.telemetry.metric import Kind
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 

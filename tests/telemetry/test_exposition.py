@@ -13,8 +13,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry import declared
-from gateway.telemetry.declared import Metric
 from gateway.telemetry.exposition import Workers, text_of
+from gateway.telemetry.metric import Metric
 from gateway.telemetry.metrics import Metrics
 from tests.telemetry.test_metrics import RECORD
 
