@@ -146,7 +146,8 @@ class Moving:
         body = call.body
         if not call.body_changed:
             body = decoded(call.request, body, self._parts.settings.max_body_bytes)
-        return CODECS[first.provider.dialect].tie(self._facts, body)
+        codec = call.codec or CODECS[first.provider.dialect]
+        return codec.tie(self._facts, body)
 
     @staticmethod
     def _reaches(tie: Tie, first: Target, other: Target) -> bool:

@@ -1,14 +1,16 @@
 """A lane that cannot answer hands its calls to what it falls back on, and each pays for its own."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gateway.config import configured_lane
 from gateway.domain.limits import LaneLimits
+from gateway.domain.topology import Agent
 from gateway.domain.translating import Translating
 from gateway.simulator import FaultRule, RunningSimulator, SimulatorSettings
-from tests.fixtures.gateway import gateway_settings, running_gateway
+from tests.fixtures.gateway import ALICE, KEY, gateway_settings, running_gateway
 from tests.integration.asking import admin
 from tests.integration.failing_over import CLAUDE, GONE_FOR_LONG, MODELS, SPEECHES, Pair, pair
 from tests.integration.speaking import Speech, agent
@@ -179,3 +181,51 @@ async def test_the_same_model_of_another_account_is_an_option(
     assert answer.status == 200
     assert answer.headers["x-gateway-lane"] == f"spare/{CLAUDE.model}"
     assert answer.headers["x-gateway-model"] == CLAUDE.model
+
+
+EMBEDDING = {"model": "text-embedding-3-small", "input": "x"}
+BY_BEARER = {"authorization": f"Bearer {KEY}"}
+BY_OWN_KEY = {"x-api-key": "own", "x-gateway-key": KEY, "anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "fallbacks"),
+    [
+        (CLAUDE.path, CLAUDE.body(5), CLAUDE.headers(), {"first-anthropic": ("claude-opus-5",)}),
+        (
+            "/v1/embeddings",
+            EMBEDDING,
+            BY_BEARER,
+            {"openai/text-embedding-3-small": ("text-embedding-3-large",)},
+        ),
+        (CLAUDE.path, CLAUDE.body(5), BY_OWN_KEY, {"first-anthropic": (f"spare/{CLAUDE.model}",)}),
+    ],
+    ids=["a model that the agent may not use", "other vectors", "a credential of its own"],
+)
+async def test_what_is_no_option(
+    provider: RunningSimulator,
+    store_url: str,
+    path: str,
+    body: Any,
+    headers: dict[str, str],
+    fallbacks: dict[str, tuple[str, ...]],
+) -> None:
+    rule = FaultRule("status", status=401)
+    async with pair(provider, store_url, rule, fallbacks=fallbacks) as here:
+        topology = here.settings.topology
+        claude = topology.providers["claude"]
+        own = replace(claude, api_key=None, passthrough="x-gateway-key" in headers)
+        providers = {
+            **topology.providers,
+            "claude": own if own.passthrough else claude,
+            "spare": replace(claude, name="spare"),
+        }
+        models = ("claude-sonnet-5", "text-*")
+        topology = replace(
+            topology, providers=providers, agents={ALICE: Agent(ALICE, models=models)}
+        )
+        settings = replace(here.settings, topology=topology)
+        async with running_gateway(settings, store_url) as running:
+            answer = await here.alice.client.post(running.url + path, json=body, headers=headers)
+        assert answer.status_code == 401
+        assert len(here.called) == 1
