@@ -15,7 +15,7 @@ PAIRS = [(source, target) for source in ALL for target in ALL if source is not t
 
 
 @pytest.mark.parametrize("endpoint", ALL)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_request_is_read_as_it_was_written(endpoint: Endpoint, data: st.DataObject) -> None:
     request = data.draw(made.requests(endpoint))

@@ -185,7 +185,7 @@ class _Turns:
     def read(self, body: Fields) -> tuple[Message, ...]:
         """All turns."""
         found = body.any("contents")
-        listed = found if isinstance(found, list) else [found]
+        listed = found if isinstance(found, list) else [found] if found else []
         return merged(
             self._turn(Fields(one, f"contents[{i}]", body.account), i)
             for i, one in enumerate(listed)
