@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest_asyncio
 
 from gateway.simulator import start_simulator
+from tests.contracts import translated as translation
 from tests.contracts.ground import Ground, Target
 from tests.fixtures.gateway import KEY, gateway_settings, running_gateway
 from tests.fixtures.simulator import UNLIMITED
@@ -36,3 +37,10 @@ async def ground(valkey_server: ValkeyProcess) -> AsyncIterator[Ground]:
             yield ground
         finally:
             await ground.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def translated(valkey_server: ValkeyProcess) -> AsyncIterator[translation.Ground]:
+    valkey_server.flush()
+    async with translation.translating(valkey_server.url) as ground:
+        yield ground

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.translation.canonical import events_of
+from gateway.dialects.translation.canonical import Request, events_of
 from gateway.dialects.translation.translation import FORMATS, read
 from gateway.dialects.translation.untranslatable import Dropped, Unreadable, Untranslatable
 from gateway.domain.call import Endpoint
@@ -123,7 +123,7 @@ def test_a_spoiled_stream_is_told_or_called_unreadable(
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b'"x"', b"{}", b"\xff", b"[" * 5000])
 def test_what_is_no_request_is_refused_or_empty(endpoint: Endpoint, body: bytes) -> None:
     form = FORMATS[endpoint]
-    matched = made.matched(endpoint, made.Request("m", ()))
+    matched = made.matched(endpoint, Request("m", ()))
     if body == b"{}":
         assert form.read_request(matched, body, Dropped()).request.messages == ()
         return

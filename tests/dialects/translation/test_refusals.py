@@ -219,7 +219,7 @@ def test_claude_is_asked_for_a_maximum_and_thinks_as_each_model_does() -> None:
 
 
 def test_efforts_budgets_and_levels_stand_for_one_another() -> None:
-    budget = {"thinking": {"type": "enabled", "budget_tokens": 3000}}
+    budget: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 3000}}
     assert there(MESSAGES, CHAT, "gpt-5.6-sol", **budget)["reasoning_effort"] == "medium"
     assert there(MESSAGES, RESPONSES, **budget)["reasoning"] == {
         "effort": "medium",
