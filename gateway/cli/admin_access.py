@@ -15,7 +15,7 @@ from gateway.store.secrets import admin_token_path
 
 from .configured import WHEREABOUTS, configured
 from .failing import ExitCode, Failure
-from .whereabouts import gateway_url
+from .whereabouts import callable_url, gateway_url
 
 if TYPE_CHECKING:
     import httpx2
@@ -119,6 +119,9 @@ def admin_api(config: Path | None, url: str | None) -> AdminApi:
     environment = read_environment()
     settings = configured(config, environment, only=WHEREABOUTS)
     token, source = _token(settings, environment)
+    own = settings.admin.listen
+    if url is None and own is not None and own.port:
+        url = callable_url(f"http://{own}")
     return AdminApi(gateway_url(url, environment, settings), token, source)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.config import Settings
+    from gateway.config.source import Source
 
 _log = logging.getLogger("gateway")
 
@@ -53,9 +54,11 @@ def serve(
     error everything else.
     """
     from gateway.config import read_environment
+    from gateway.config.simulated import with_simulator_keys
+    from gateway.config.source import Source
 
     from .configured import configured
-    from .simulated_providers import simulated, with_simulator_keys
+    from .simulated_providers import simulated
 
     environment = read_environment()
     settings = configured(config, with_simulator_keys(environment) if simulate else environment)
@@ -63,9 +66,12 @@ def serve(
     for note in settings.notes:
         say(f"Note: {note}")
     with ExitStack() as stack:
+        simulator_url = None
         if simulate:
             settings = stack.enter_context(simulated(settings, simulator_listen))
-        _serve(settings, simulated=simulate, as_json=as_json)
+            simulator_url = _simulator(settings)
+        file = None if settings.file is None else Path(settings.file)
+        _serve(settings, Source(file, Path.cwd(), simulator_url), as_json=as_json)
 
 
 def _overridden(settings: "Settings", workers: int | None, listen: str | None) -> "Settings":
@@ -76,7 +82,7 @@ def _overridden(settings: "Settings", workers: int | None, listen: str | None) -
     return settings
 
 
-def _serve(settings: "Settings", *, simulated: bool, as_json: bool) -> None:
+def _serve(settings: "Settings", source: "Source", *, as_json: bool) -> None:
     from gateway.store.embedded import EmbeddedValkeyError
     from gateway.store.state_dir import StateDirError, make_private
     from gateway.wiring.logs import log_to_stderr
@@ -93,13 +99,17 @@ def _serve(settings: "Settings", *, simulated: bool, as_json: bool) -> None:
         make_private(settings.state.dir)
         _demand_store(settings)
         with leaving_address(settings.state.dir) as leave:
-            announce = _announcer(settings, leave, simulated=simulated, as_json=as_json)
+            prepared: list[Prepared | None] = []
+            announce = _announcer(settings, leave, prepared, source.simulator_url, as_json=as_json)
 
             def when_ready(url: str) -> None:
                 ready.append(url)
                 announce(url)
 
-            serve_until_told(settings, when_ready)
+            def prepare() -> None:
+                prepared.append(_prepared(settings))
+
+            serve_until_told(settings, when_ready, source=source, prepare=prepare)
     except (ExtraMissing, StateDirError, EmbeddedValkeyError) as error:
         raise Failure(str(error)) from None
     except CutShort:
@@ -145,8 +155,34 @@ def _why_not_bound(error: OSError, settings: "Settings") -> str:
             return f"cannot listen on {listen}: {error.strerror or error}. {remedy}"
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a first use needs, made before anything is served: every worker knows the first key.
+
+    Attributes:
+        admin_token: Where the admin token is, for a person to read.
+        key_file: The first key's file, if there is one.
+    """
+
+    admin_token: str
+    key_file: Path | None
+
+
+def _prepared(settings: "Settings") -> Prepared | None:
+    try:
+        return Prepared(_admin_token_place(settings), _first_key(settings))
+    except Exception as error:  # noqa: BLE001 - the gateway serves, whatever can be told about it
+        _log.error("cannot prepare the first use: %s", error)
+        return None
+
+
 def _announcer(
-    settings: "Settings", leave: "Callable[[str], None]", *, simulated: bool, as_json: bool
+    settings: "Settings",
+    leave: "Callable[[str], None]",
+    prepared: "list[Prepared | None]",
+    simulator_url: str | None,
+    *,
+    as_json: bool,
 ) -> "Callable[[str], None]":
     """What is done once calls can be served; it runs beside the server, in a thread."""
     from .agent_keys import DEFAULT_AGENT
@@ -157,17 +193,20 @@ def _announcer(
         try:
             url = callable_url(url)
             leave(url)
-            ready = Ready(
-                version=__version__,
-                url=url,
-                admin_token=_admin_token_place(settings),
-                key_file=_first_key(settings),
-                agent=DEFAULT_AGENT,
-                simulator=_simulator(settings) if simulated else None,
-            )
         except Exception as error:  # noqa: BLE001 - the gateway serves, whatever is told about it
-            _log.error("cannot prepare the first use: %s", error)
+            _log.error("cannot leave the address for other commands: %s", error)
             return
+        first = prepared[-1]
+        if first is None:
+            return
+        ready = Ready(
+            version=__version__,
+            url=url,
+            admin_token=first.admin_token,
+            key_file=first.key_file,
+            agent=DEFAULT_AGENT,
+            simulator=simulator_url,
+        )
         if as_json:
             emit_json(ready.plain(), indent=None)
         else:

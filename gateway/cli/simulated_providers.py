@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gateway.config import Settings, configured_lane, pointed_at_simulator
-from gateway.config.accounts import OFFICIAL, key_in_environment
-from gateway.config.simulated import SIMULATOR_KEYS
 from gateway.domain.call import Dialect
 from gateway.domain.limits import LaneLimits
 from gateway.domain.topology import Topology
@@ -28,16 +26,6 @@ _MODEST: Mapping[Dialect, LaneLimits] = {
     Dialect.GEMINI: LaneLimits(rpm=60, itpm=80_000),
 }
 _STOP_LIMIT_S = 5.0
-
-
-def with_simulator_keys(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with a stand-in for each provider key that is not there."""
-    missing = {
-        official.key_variables[0]: SIMULATOR_KEYS[dialect]
-        for dialect, official in OFFICIAL.items()
-        if key_in_environment(official, environment) is None
-    }
-    return {**environment, **missing}
 
 
 @contextmanager

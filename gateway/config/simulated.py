@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.domain.call import Dialect
 from gateway.domain.topology import Agent, Lane, Provider, QueueSettings, Team, Topology
 
-from .accounts import OFFICIAL
+from .accounts import OFFICIAL, key_in_environment
 from .settings import Settings, StateSettings
 from .texts import LOOPBACK_HOST, Listen
 
@@ -23,6 +23,16 @@ SIMULATOR_KEYS: Mapping[Dialect, str] = {
 _QUEUE = QueueSettings()
 _LISTEN = Listen(LOOPBACK_HOST, 8080)
 _STATE = StateSettings()
+
+
+def with_simulator_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with a stand-in for each provider key that is not there."""
+    missing = {
+        official.key_variables[0]: SIMULATOR_KEYS[dialect]
+        for dialect, official in OFFICIAL.items()
+        if key_in_environment(official, environment) is None
+    }
+    return {**environment, **missing}
 
 
 def simulated_providers(simulator_url: str) -> dict[str, Provider]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .load import load
 from .settings import Settings
-from .simulated import pointed_at_simulator
+from .simulated import pointed_at_simulator, with_simulator_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Source:
         Raises:
             ConfigError: With every fault that was found.
         """
+        if self.simulator_url is not None:
+            environment = with_simulator_keys(environment)
         found = load(self.file, environment, folder=self.folder)
         if self.simulator_url is not None:
             lanes = found.topology.lanes or running.topology.lanes

@@ -47,6 +47,10 @@ class Door:
             if operation is not None:
                 await _show(await operation(), scope, send)
                 return
+            private = house.private
+            if private is not None and private.arrived(scope):
+                await private.app(scope, receive, send)
+                return
             for prefix, app in house.apps:
                 if path.startswith(prefix):
                     await app(scope, receive, send)
@@ -71,12 +75,45 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
+class Private:
+    """An application with a listening address of its own.
+
+    Attributes:
+        address: Host and port, as the socket has them.
+    """
+
+    address: tuple[str, int]
+    app: App
+
+    def arrived(self, scope: Scope) -> bool:
+        """Whether a request came in at this address."""
+        host, port = self.address
+        server = scope["server"]
+        return (
+            server is not None
+            and server[1] == port
+            and (server[0] == host or host in _ALL_INTERFACES)
+        )
+
+
+_ALL_INTERFACES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
 class House:
-    """What stands behind the door."""
+    """What stands behind the door.
+
+    Attributes:
+        data_plane: Serves what nothing else does.
+        pages: By path, at every address.
+        apps: By prefix of the path.
+        private: Serves all else at its own address.
+    """
 
     data_plane: App
     pages: Mapping[str, Operation]
     apps: tuple[tuple[str, App], ...] = ()
+    private: Private | None = None
 
 
 async def _show(page: Page, scope: Scope, send: Send) -> None:

@@ -104,6 +104,23 @@ def admin(parts: Callable[[], AdminParts]) -> App:
     return WhenNeeded(build)
 
 
+async def closed(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stands where the admin API would be if it were served here."""
+    del receive
+    body = b'{"type":"about:blank","title":"Not Found","status":404,' \
+           b'"detail":"The admin API is not served at this address."}'  # fmt: skip
+    head = {
+        "type": "http.response.start",
+        "status": 404,
+        "headers": [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+        ],
+    }
+    await send(head)
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
 def token_of(settings: Settings) -> str:
     """The token that opens the admin API, generated if none is configured."""
     return settings.admin_token or admin_token(settings.state.dir)

@@ -17,8 +17,11 @@ Failure policy:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from gateway.config import ConfigError, Settings, read_environment
 from gateway.config.editing import Edition, unfit
@@ -172,6 +175,19 @@ class LiveConfiguration:
             await self._put_in_force(self._edition.overrides)
         return waiting_for_restart
 
+    async def reload_or_say(self) -> None:
+        """Read the file again; what comes of it stands in the log."""
+        try:
+            waiting_for_restart = await self.reload()
+        except UnfitEdit as fault:
+            _log.error("the configuration cannot be read again, the old one stays: %s", fault)
+            return
+        if waiting_for_restart:
+            named = ", ".join(waiting_for_restart)
+            _log.warning("the configuration was read again; at the next start also: %s", named)
+        else:
+            _log.warning("the configuration was read again")
+
     # --- inside -------------------------------------------------------------------------------
 
     def _reread(self) -> tuple[str, ...]:
@@ -232,6 +248,27 @@ class LiveConfiguration:
         if self._lost:
             self._lost = False
             _log.warning("the store is back; the configuration is up to date")
+
+
+@contextmanager
+def reloaded_by_signal(live: LiveConfiguration) -> Iterator[None]:
+    """Read the file again at SIGHUP; where a terminal is, its end goes on ending the process."""
+    if threading.current_thread() is not threading.main_thread() or sys.stdin.isatty():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(live.reload_or_say())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _names(budgets: Iterable[TemporaryBudget], now_s: float) -> list[str]:

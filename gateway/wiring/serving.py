@@ -6,6 +6,7 @@ parent for as long as the workers do.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import tempfile
@@ -19,8 +20,9 @@ import httpx2
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from gateway.config import Settings
+from gateway.config import Listen, Settings
 from gateway.config.environment import export
+from gateway.config.source import Source
 from gateway.store.embedded import EmbeddedValkey
 
 from .protocol import ServedConnection
@@ -34,12 +36,20 @@ class CutShort(Exception):  # noqa: N818 - says what happened
     """A second signal ended the graceful stop: calls that were still running were cut."""
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    announce: Callable[[str], None],
+    *,
+    source: Source | None = None,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until a signal says stop; returns normally after a graceful stop.
 
     Args:
         settings: The configuration in force.
         announce: Called with the base URL once calls can be served.
+        source: Where the settings came from, to read them again.
+        prepare: Called once the store runs, before anything is served.
 
     Raises:
         OSError: The address cannot be bound.
@@ -49,17 +59,30 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     with ExitStack() as stack:
         url = settings.state.url or stack.enter_context(_store_in_background(settings))
-        listener = stack.enter_context(_bound(settings))
+        listeners = [stack.enter_context(_bound(settings.listen))]
+        admin_address = None
+        if settings.admin.enabled and settings.admin.listen is not None:
+            listeners.append(stack.enter_context(_bound(settings.admin.listen)))
+            admin_address = _address(listeners[-1])
+        prepare()
         workers = settings.server.workers
         directory = None
         if workers > 1:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-metrics-"))
             export("PROMETHEUS_MULTIPROC_DIR", directory)
-        config = server_config(WorkerPlan(settings, url, directory, own_process=True), settings)
-        base_url = _base_url(listener)
+        plan = WorkerPlan(
+            settings,
+            url,
+            directory,
+            own_process=True,
+            source=source,
+            admin_address=admin_address,
+        )
+        config = server_config(plan, settings)
+        base_url = _base_url(listeners[0])
         stack.enter_context(_quiet_signals())
         stack.enter_context(_when_ready(base_url, announce))
-        server = _Workers(config, [listener]) if workers > 1 else _OneProcess(config, [listener])
+        server = _Workers(config, listeners) if workers > 1 else _OneProcess(config, listeners)
         server.run()
         if server.cut_short:
             raise CutShort
@@ -68,14 +91,19 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 @asynccontextmanager
 async def serving(plan: WorkerPlan) -> AsyncIterator[str]:
     """A gateway inside this event loop, for tests and the demo. Gives its base URL."""
-    with _bound(plan.settings) as listener:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_bound(plan.settings.listen))]
+        admin = plan.settings.admin
+        if admin.enabled and admin.listen is not None:
+            listeners.append(stack.enter_context(_bound(admin.listen)))
+            plan = replace(plan, admin_address=_address(listeners[-1]))
         server = _Embedded(server_config(plan, replace_workers(plan.settings, 1)))
         # Kept and awaited here. A TaskGroup would cancel the server when the body raises, instead of
         # letting it close what it opened, and would wrap what the body raised.
-        task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        task = asyncio.get_running_loop().create_task(server.serve(sockets=listeners))
         try:
             await server.ready(task)
-            yield _base_url(listener)
+            yield _base_url(listeners[0])
         finally:
             server.stop()
             await task
@@ -131,6 +159,12 @@ class _Workers(Multiprocess):
     """Workers that a second signal kills. The first may reach them twice (Ctrl-C goes to all)."""
 
     cut_short = False
+
+    def handle_hup(self) -> None:
+        """Each worker reads the configuration again; nobody is restarted."""
+        for one in self.processes:
+            if one.pid is not None:
+                os.kill(one.pid, signal.SIGHUP)
 
     def terminate_all(self) -> None:
         for one in self.sockets:  # else callers would wait at a door that nobody opens any more
@@ -189,8 +223,7 @@ class _Embedded(uvicorn.Server):
 
 
 @contextmanager
-def _bound(settings: Settings) -> Iterator[socket.socket]:
-    listen = settings.listen
+def _bound(listen: Listen) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -203,6 +236,11 @@ def _bound(settings: Settings) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
+
+
+def _address(listener: socket.socket) -> tuple[str, int]:
+    host, port = listener.getsockname()[:2]
+    return str(host), int(port)
 
 
 def _base_url(listener: socket.socket) -> str:

@@ -20,7 +20,7 @@ from gateway.core.pricing import PriceBook
 from gateway.core.retrying import RetryBudgets
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.shedding import Room
-from gateway.dataplane.app import Door, House
+from gateway.dataplane.app import Door, House, Private
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.settings import DataPlaneSettings
@@ -43,12 +43,12 @@ from gateway.telemetry.stored import StoredFigures
 from gateway.upstream.transport import HttpUpstream
 
 from . import memory
-from .admin import PREFIX, StoredBooks, StoredKeys, admin, token_of
+from .admin import PREFIX, StoredBooks, StoredKeys, admin, closed, token_of
 from .admitting import Admitting, admitting
 from .breakers import JoinedBreakers
 from .clock import SystemClock
 from .ids import replica_id, request_ids
-from .live import LiveConfiguration
+from .live import LiveConfiguration, reloaded_by_signal
 from .logs import log_to_stderr
 from .pages import pages
 from .prices import Prices, load, published
@@ -68,6 +68,7 @@ class WorkerPlan:
     Attributes:
         store_url: The store, configured or embedded.
         source: Where the settings came from, to read them again; `None`: from nowhere.
+        admin_address: Where the admin API listens, if not where calls are served.
         multiprocess_dir: Where the workers of a group join their metrics; `None` if alone.
         own_process: The worker has its process to itself, and may tune it.
     """
@@ -76,6 +77,7 @@ class WorkerPlan:
     store_url: str = field(repr=False)  # it may hold a password
     multiprocess_dir: str | None = None
     source: Source | None = None
+    admin_address: tuple[str, int] | None = None
     own_process: bool = False
 
     def __call__(self) -> Door:
@@ -117,7 +119,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         gate = await stack.enter_async_context(
             admitting(live.settings, redis, replica, clock, metrics, chance)
         )
-        directory = await _in_force(stack, live, redis, gate, clock)
+        directory = await _in_force(stack, live, redis, gate, clock, own_process=plan.own_process)
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
         explanations = _explanations(stack, settings, redis, clock, metrics)
@@ -194,7 +196,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             )
 
         yield House(
-            pipeline, pages(metrics, stored, gate.readiness), ((PREFIX, admin(admin_parts)),)
+            pipeline,
+            pages(metrics, stored, gate.readiness),
+            ((PREFIX, admin(admin_parts) if _serves_admin(plan) else closed),),
+            None if plan.admin_address is None else Private(plan.admin_address, admin(admin_parts)),
         )
 
 
@@ -238,12 +243,19 @@ def _writers(
         yield spans
 
 
+def _serves_admin(plan: WorkerPlan) -> bool:
+    """Whether the admin API is served where calls are."""
+    return plan.settings.admin.enabled and plan.admin_address is None
+
+
 async def _in_force(
     stack: AsyncExitStack,
     live: LiveConfiguration,
     redis: Client,
     gate: Admitting,
     clock: Clock,
+    *,
+    own_process: bool,
 ) -> CachedDirectory:
     """Who may call, and all limits, kept as the live configuration has them."""
     found = live.settings
@@ -256,6 +268,8 @@ async def _in_force(
         await gate.configure(found.topology, live.stamps)
 
     await stack.enter_async_context(live.kept_fresh(put_in_force))
+    if own_process:
+        stack.enter_context(reloaded_by_signal(live))
     return directory
 
 

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from gateway.cli.failing import Failure
-from gateway.cli.simulated_providers import simulated, with_simulator_keys
+from gateway.cli.simulated_providers import simulated
 from gateway.config import load
-from gateway.config.simulated import SIMULATOR_KEYS
+from gateway.config.simulated import SIMULATOR_KEYS, with_simulator_keys
 from gateway.domain.call import Dialect
 
 
