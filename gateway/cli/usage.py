@@ -49,7 +49,7 @@ def usage(  # noqa: PLR0913, PLR0917 - options of a command
     elif rows:
         _show(rows, [name.strip() for name in group_by.split(",") if name.strip()], bool(bucket))
     else:
-        say(f"Nothing was called in the last {since}, or since then.")
+        say(f"Nothing was called in that time (--since {since}).")
 
 
 def _show(rows: list[Any], names: list[str], timed: bool) -> None:
