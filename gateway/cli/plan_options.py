@@ -84,11 +84,9 @@ def listed_price(settings: "Settings", model: str, on: str | None) -> "Price":
     """
     from datetime import UTC, date, datetime
 
-    from gateway.core.price_table import PriceTable
-    from gateway.core.pricing import PriceBook
-    from gateway.wiring.prices import published
+    from gateway.wiring.prices import book_of
 
-    book = PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
+    book = book_of(settings.prices)
     whose = next((name for start, name in _LISTS if model.startswith(start)), "openai")
     try:
         day = datetime.now(UTC).date() if on is None else date.fromisoformat(on)

@@ -55,7 +55,6 @@ def needs_restart(running: Settings, found: Settings) -> tuple[str, ...]:
         "tracing": (running.tracing, found.tracing),
         "explanations": (running.explanations, found.explanations),
         "retries": (running.reliability, found.reliability),
-        "prices": (running.prices, found.prices),
         "usage": (running.usage, found.usage),
         "routes": (running.routes, found.routes),
     }

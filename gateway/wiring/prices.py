@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from gateway.core.price_table import Price
+from gateway.config.settings import PriceSettings
+from gateway.core.price_table import Price, PriceTable
 from gateway.core.pricing import Cost, PriceBook
 from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
@@ -14,10 +15,11 @@ _DAY_S = 86_400
 class Prices:
     """Prices calls by the date on which they ran; the date is worked out once a day."""
 
-    __slots__ = ("_book", "_catalogues", "_date", "_day")
+    __slots__ = ("_book", "_catalogues", "_date", "_day", "_settings")
 
-    def __init__(self, book: PriceBook) -> None:
-        self._book = book
+    def __init__(self, settings: PriceSettings = PriceSettings()) -> None:  # noqa: B008 - frozen
+        self._settings = settings
+        self._book = book_of(settings)
         self._day = -1
         self._date = date.min
         self._catalogues: dict[tuple[str, str], str] = {}
@@ -34,6 +36,11 @@ class Prices:
             at_s: When, in epoch seconds.
         """
         return self._book.cost(self._catalogue(provider), models, usage, self._on(at_s))
+
+    def adopt(self, settings: PriceSettings) -> None:
+        """Prices of one's own that hold from now on."""
+        if settings != self._settings:
+            self._settings, self._book = settings, book_of(settings)
 
     def price(self, provider: Provider, model: str, at_s: float) -> tuple[Price, bool]:
         """The price of a model, and whether it is known."""
@@ -53,6 +60,11 @@ class Prices:
 
             found = self._catalogues[key] = catalogue(provider.dialect, provider.base_url)
         return found
+
+
+def book_of(settings: PriceSettings) -> PriceBook:
+    """All that is known of prices, those of the configuration first."""
+    return PriceBook(published, PriceTable(settings.entries), settings.unknown)
 
 
 def published(catalogue_id: str, model: str, at: date) -> Price | None:

@@ -15,8 +15,6 @@ from gateway.config.leaves import document_schemas
 from gateway.config.source import Source
 from gateway.controlplane.provided import AdminParts
 from gateway.core.estimate import EstimateBook
-from gateway.core.price_table import PriceTable
-from gateway.core.pricing import PriceBook
 from gateway.core.retrying import RetryBudgets
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.shedding import Room
@@ -51,7 +49,7 @@ from .ids import replica_id, request_ids
 from .live import LiveConfiguration, reloaded_by_signal
 from .logs import log_to_stderr
 from .pages import pages
-from .prices import Prices, load, published
+from .prices import Prices, load
 from .scorers import scorers_of
 from .tracing import tracer, traces
 
@@ -119,7 +117,10 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         gate = await stack.enter_async_context(
             admitting(live.settings, redis, replica, clock, metrics, chance)
         )
-        directory = await _in_force(stack, live, redis, gate, clock, own_process=plan.own_process)
+        prices = Prices(live.settings.prices)
+        directory = await _in_force(
+            stack, live, redis, gate, prices, clock, own_process=plan.own_process
+        )
         upstream = HttpUpstream()
         stack.push_async_callback(upstream.close)
         explanations = _explanations(stack, settings, redis, clock, metrics)
@@ -128,9 +129,6 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         sessions = StoredSessions(redis, ROOT, clock, metrics.sessions)
         stack.push_async_callback(sessions.stop)
         observers += (sessions, *_writers(stack, settings, replica, clock, metrics))
-        prices = Prices(
-            PriceBook(published, PriceTable(settings.prices.entries), settings.prices.unknown)
-        )
         await loading
         audit = StoredAudit(redis, clock, settings.admin.audit_keep_s)
         breakers = await stack.enter_async_context(
@@ -253,11 +251,12 @@ async def _in_force(
     live: LiveConfiguration,
     redis: Client,
     gate: Admitting,
+    prices: Prices,
     clock: Clock,
     *,
     own_process: bool,
 ) -> CachedDirectory:
-    """Who may call, and all limits, kept as the live configuration has them."""
+    """Who may call, all limits and prices, kept as the live configuration has them."""
     found = live.settings
     directory = CachedDirectory(redis, found.topology, found.agent_keys, clock)
     await stack.enter_async_context(directory)
@@ -265,6 +264,7 @@ async def _in_force(
     async def put_in_force(live: LiveConfiguration) -> None:
         found = live.settings
         directory.configure(found.topology, found.agent_keys, live.barred)
+        prices.adopt(found.prices)
         await gate.configure(found.topology, live.stamps)
 
     await stack.enter_async_context(live.kept_fresh(put_in_force))

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from itertools import product
 
 from gateway.core.estimate import Estimate, token_density
-from gateway.core.price_table import PriceTable
-from gateway.core.pricing import PriceBook
 from gateway.core.routing.costs import ESCALATION_PRIOR, Comparison, Side, compare, sides, usage
 from gateway.core.routing.decide import Question, decide
 from gateway.core.routing.score import structural
@@ -22,7 +20,7 @@ from gateway.domain.routes import Preference, Route, RouteMatch, RouteMode
 from gateway.domain.signals import Signals
 from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
-from gateway.wiring.prices import Prices, published
+from gateway.wiring.prices import Prices
 
 PAIRS = (
     ("claude-sonnet-5", "claude-haiku-4-5"),
@@ -91,7 +89,7 @@ class Grid:
     """All cells."""
 
     def __init__(self) -> None:
-        self._prices = Prices(PriceBook(published, PriceTable(())))
+        self._prices = Prices()
 
     def results(self) -> Iterator[Result]:
         """Each cell's result."""

@@ -12,13 +12,12 @@ from decimal import ROUND_CEILING, Decimal
 
 import pytest
 
-from gateway.core.pricing import PriceBook
 from gateway.dialects import sse
 from gateway.dialects.registry import CODECS
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched
 from gateway.domain.topology import Provider
 from gateway.domain.usage import Usage
-from gateway.wiring.prices import Prices, published
+from gateway.wiring.prices import Prices
 
 A, OA, G = Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.GEMINI
 MESSAGES, CHAT, RESPONSES, GENERATE, EMBED = (
@@ -33,7 +32,7 @@ ADDRESSES = {
     OA: "https://api.openai.com/v1",
     G: "https://generativelanguage.googleapis.com",
 }
-PRICES = Prices(PriceBook(published))
+PRICES = Prices()
 NOV = "2026-11-24"
 
 
