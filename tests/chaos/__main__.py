@@ -22,11 +22,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("seeds", type=seeds, nargs="?", default=seeds("1-3"))
     parser.add_argument("--for", dest="for_s", type=float, default=25.0, help="seconds of faults")
+    parser.add_argument("--calm", action="store_true", help="no faults, for comparison")
     given = parser.parse_args()
     bad = []
     for seed in given.seeds:
         began_s = time.monotonic()
-        found = asyncio.run(run(seed, given.for_s))
+        found = asyncio.run(run(seed, given.for_s, calm=given.calm))
         verdict = "ok" if found.good else "FAULTY"
         print(f"seed {seed:3}: {found} [{time.monotonic() - began_s:.0f} s] {verdict}", flush=True)
         if not found.good:

@@ -13,6 +13,10 @@ from typing import Any
 import httpx2
 
 MODEL = "claude-sonnet-5"
+SHORTEST, LONGEST = 4, 20
+"""Output tokens of a call; what an estimate can be wrong by is at most the difference."""
+AT_ONCE = 4
+"""Calls of each agent."""
 _PATIENCE_S = 60.0
 _LEAVES = 0.03
 """The part of calls whose client goes away in the middle."""
@@ -63,7 +67,7 @@ class Fleet:
     urls: list[str]
     keys: dict[str, str]
     seed: int
-    at_once: int = 4
+    at_once: int = AT_ONCE
     calls: list[Call] = field(default_factory=list)
     refused: int = 0
     stopping: bool = False
@@ -95,7 +99,7 @@ class Fleet:
     async def _call(self, client: httpx2.AsyncClient, call: Call, dice: Random) -> float:
         """Make one call; returns how long to rest."""
         stream, leaves = dice.random() < 0.5, dice.random() < _LEAVES
-        words, tokens = dice.randrange(5, 60), dice.randrange(4, 20)
+        words, tokens = dice.randrange(5, 60), dice.randint(SHORTEST, LONGEST)
         body = {
             "model": MODEL,
             "max_tokens": 32,

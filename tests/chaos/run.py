@@ -11,15 +11,15 @@ from tests.chaos.world import KEYS, world
 _DRAIN_LIMIT_S = 60.0
 
 
-async def run(seed: int, for_s: float) -> Findings:
-    """A fleet calls while faults come for so many seconds."""
+async def run(seed: int, for_s: float, *, calm: bool = False) -> Findings:
+    """A fleet calls while faults come for so many seconds; none if it is to be calm."""
     async with world() as here:
         trouble = Trouble(here, Random(seed))
         fleet = Fleet(here.urls, KEYS, seed)
         calling = asyncio.ensure_future(fleet.run())
         logging = asyncio.ensure_future(here.keep_log())
         try:
-            await trouble.make(for_s)
+            await (asyncio.sleep(for_s) if calm else trouble.make(for_s))
         finally:
             fleet.stopping = True
             async with asyncio.timeout(_DRAIN_LIMIT_S):
