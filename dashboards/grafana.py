@@ -82,6 +82,8 @@ def _panel(panel: Panel, number: int) -> PanelBuilder:
     built.id(number).title(panel.title).description(panel.description).unit(panel.unit.value)
     built.datasource(_SOURCE).span(panel.width).height(panel.height)
     built.thresholds(_thresholds(panel.levels))
+    if panel.quiet:
+        built.no_value("none")
     for letter, query in zip("ABCDEF", panel.queries, strict=False):
         target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend)
         target.ref_id(letter).datasource(_SOURCE)

@@ -88,7 +88,7 @@ ROUTES = Row(
             Unit.DOLLARS,
             (
                 Query(total(m.ROUTE_SAVINGS, "mode"), "saved ({{mode}})"),
-                Query(total(m.ROUTE_LOSSES, "mode"), "lost ({{mode}})"),
+                Query(f"({total(m.ROUTE_LOSSES, '')}) or vector(0)", "lost"),
             ),
             Look.NUMBER,
             quiet=True,

@@ -32,6 +32,13 @@ providers:
   gemini: {{dialect: gemini, base_url: "{simulator}", api_key: sim-gemini-key}}
 lanes:
   claude: {{provider: claude, models: ["*"], limits: {{rpm: 100, itpm: 60000, otpm: 20000, concurrency: 6}}}}
+  gpt: {{provider: openai, models: ["gpt-*"]}}
+fallbacks:
+  gpt: [claude-haiku-4-5]
+routes:
+  - {{name: simple, match: {{model: "claude-sonnet-*"}}, simple: claude-haiku-4-5, mode: enforce}}
+runaways: {{repeated: 3}}
+breakers: {{in_row: 3, open: 1s}}
 agents:
   alice: {{key: {alice}, team: research, budget: {{tpm: 100000, usd_per_day: 100}}}}
   bob: {{key: {bob}, priority: background}}
@@ -43,7 +50,7 @@ UNPRICED = Speech("anthropic", "claude-of-tomorrow", False, "claude")
 FAULTS = [
     FaultRule(kind="status", dialect="anthropic", variant="rate_limit", status=429, count=4,
               probability=0.2, retry_after_s=0.2),
-    FaultRule(kind="status", dialect="openai", status=500, probability=0.1),
+    FaultRule(kind="status", dialect="openai", status=500, probability=0.6),
     FaultRule(kind="cut", dialect="anthropic", stream=True, probability=0.1, after_chunks=2),
 ]  # fmt: skip
 LIMIT_S = 45.0
@@ -93,6 +100,8 @@ async def work(one: Agent, seed: int) -> None:
             ],
         }
         headers = CLAUDE.headers(one.key, extra)
+        await one.say(GEMINI, 5, prompt="The same call again and again.")
+        await one.say(CLAUDE, 5, prompt="hi")
         await one.client.post(one.url + CLAUDE.path, json=cached, headers=headers)
 
 
@@ -108,7 +117,7 @@ def empty(
 async def test_every_query_returns_data_under_load(
     provider: RunningSimulator, store_url: str, prometheus: Start
 ) -> None:
-    """Those of panels that are quiet on a healthy gateway must at least be accepted."""
+    """Also those of panels that are quiet on a healthy gateway: this one is not."""
     generous = (LimitRule("*", Limits(rpm=10_000, itpm=10_000_000, otpm=1_000_000)),)
     settings = SimulatorSettings(
         limits={"anthropic": generous}, ttft_s=0.01, extra_models={"anthropic": (UNPRICED.model,)}
@@ -140,13 +149,12 @@ async def test_every_query_returns_data_under_load(
 
 
 async def _answered(server: Prometheus) -> list[tuple[Board, Panel, Query]]:
-    """What has still no data when the time is up, quiet panels left out."""
+    """What has still no data when the time is up."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + LIMIT_S
     missing = QUERIES
     while True:
         missing = await asyncio.to_thread(lambda wanted: list(empty(server, wanted)), missing)
-        loud = [one for one in missing if not one[1].quiet]
-        if not loud or loop.time() > ends_at:
-            return loud
+        if not missing or loop.time() > ends_at:
+            return missing
         await asyncio.sleep(1)
