@@ -21,6 +21,7 @@ from gateway.wiring.clock import SystemClock
 from gateway.wiring.serving import serving
 from gateway.wiring.worker import WorkerPlan
 
+from . import routing
 from .figures import Figures, Period, Spending, figures
 from .fleet import LIMITS, MAX_WAIT_S, MINUTE_S, ROLES, Member, fleet, lanes, tasks
 from .live import Display, display_for
@@ -67,14 +68,18 @@ def _settings(members: tuple[Member, ...], folder: Path) -> Settings:
     settings = simulated_settings(
         _PLACEHOLDER,
         lanes=lanes(),
-        agents=[one.agent for one in members],
-        agent_keys={one.name: one.key for one in members},
+        agents=[*(one.agent for one in members), routing.ASSISTANT],
+        agent_keys={one.name: one.key for one in members} | {routing.ASSISTANT.name: routing.KEY},
         queue=QueueSettings(max_wait_s=MAX_WAIT_S, ageing_s=_AGEING_S),
         minute_s=MINUTE_S,
         listen=Listen("127.0.0.1", 0),
         state=StateSettings(dir=folder),
     )
-    return replace(settings, logging=LogSettings(access_log=False))
+    return replace(
+        settings,
+        topology=replace(settings.topology, routes=(routing.POLICY,)),
+        logging=LogSettings(access_file=folder / routing.ACCESS_FILE),
+    )
 
 
 async def _both(
@@ -95,7 +100,9 @@ async def _both(
         ):
             through = await run("Through the gateway", url, lambda one: one.key)
             spending = await _spending(url)
-    return Outcome(members, options.seconds, straight, through, spending)
+            display.say("Routing: an assistant asks for `auto` ...")
+            decided = await routing.act(url, settings.state.dir / routing.ACCESS_FILE)
+    return Outcome(members, options.seconds, straight, through, spending, tuple(decided))
 
 
 async def _one_run(

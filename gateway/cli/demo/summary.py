@@ -15,6 +15,7 @@ from .calling import SDKS
 from .figures import Figures, Spending, binding, quantile
 from .fleet import LIMITS, MINUTE_S, Member
 from .live import PRIORITY_STYLES
+from .routing import COMPLEX, SIMPLE, Decided, saved_share
 from .running import End
 
 _PLAIN_WIDTH = 110
@@ -26,6 +27,7 @@ class Outcome:
 
     Attributes:
         seconds: Length of each run.
+        decided: What a policy made of each call of the assistant.
     """
 
     members: tuple[Member, ...]
@@ -33,6 +35,7 @@ class Outcome:
     straight: Figures
     through: Figures
     spending: Spending
+    decided: tuple[Decided, ...] = ()
 
     @property
     def runs(self) -> tuple[Figures, Figures]:
@@ -54,6 +57,15 @@ def print_summary(outcome: Outcome) -> None:
         "providers; cost at list price, from the gateway's metrics. A wait is the time from the "
         "agent's call until the provider took it, of answered calls. Shares are of all that a limit "
         "allowed; the gateway keeps some of each bucket free for urgent calls.",
+        style="dim",
+        highlight=False,
+    )
+    console.print()
+    console.print(_routed(outcome.decided, plain=not console.is_terminal))
+    console.print(
+        f"An assistant asked for `auto`: {COMPLEX} for what is complex, {SIMPLE} for what is simple. "
+        f"Routing saved {saved_share(outcome.decided):.0%} against {COMPLEX} with its cache for "
+        "every call. Ask `gateway routes explain REQUEST_ID` for one call.",
         style="dim",
         highlight=False,
     )
@@ -112,6 +124,24 @@ def _by_agent(outcome: Outcome, *, plain: bool) -> Table:
     return table
 
 
+def _routed(decided: Sequence[Decided], *, plain: bool) -> Table:
+    table = _table("Routed by a policy", plain=plain)
+    for name in ("call", "answered by", "why"):
+        table.add_column(name)
+    for name in ("cost", "if it stayed"):
+        table.add_column(name, justify="right")
+    for one in decided:
+        table.add_row(one.about, one.model, one.why, _cents(one.cost), _cents(one.stay))
+    table.add_section()
+    total, stay = sum(one.cost for one in decided), sum(one.stay for one in decided)
+    table.add_row("together", "", "", _cents(total), _cents(stay))
+    return table
+
+
+def _cents(microusd: int) -> str:
+    return f"{microusd / 10_000:.3f} ¢"
+
+
 def _bad(count: int) -> Text:
     return Text(f"{count:,}", "bold red" if count else "green")
 
@@ -131,6 +161,7 @@ def as_plain(outcome: Outcome) -> dict[str, Any]:
         },
         "straight": _plain(outcome.straight),
         "gateway": _plain(outcome.through),
+        "routing": _plain_routing(outcome.decided),
         "agents": {
             member.name: {
                 "sdk": SDKS[member.dialect],
@@ -143,6 +174,24 @@ def as_plain(outcome: Outcome) -> dict[str, Any]:
             }
             for member in outcome.members
         },
+    }
+
+
+def _plain_routing(decided: Sequence[Decided]) -> dict[str, Any]:
+    return {
+        "complex": COMPLEX,
+        "simple": SIMPLE,
+        "saved_share": round(saved_share(decided), 4),
+        "calls": [
+            {
+                "call": one.about,
+                "answered_by": one.model,
+                "why": one.why,
+                "cost_microusd": one.cost,
+                "stay_microusd": one.stay,
+            }
+            for one in decided
+        ],
     }
 
 

@@ -42,11 +42,24 @@ def test_every_agent_gets_work_done_and_its_tokens_and_cost_are_known(outcome: O
         assert agent["cost_usd"] > 0, name
 
 
+def test_a_policy_chooses_and_its_decisions_are_explained(outcome: Outcome) -> None:
+    routing = outcome.json["routing"]
+    calls = {one["call"]: one for one in routing["calls"]}
+    easy, hard = calls["a short question"], calls["a list of repairs"]
+    assert (easy["answered_by"], hard["answered_by"]) == (routing["simple"], routing["complex"])
+    assert calls["a title for the session"]["why"] == "housekeeping (title)"
+    assert calls["deep thought"]["why"] == "capability (thinking adaptive)"
+    assert calls["a short question, asked as strong"]["why"] == "asked strong"
+    assert 0.0 < routing["saved_share"] < 1.0
+    assert all(one["cost_microusd"] <= one["stay_microusd"] for one in routing["calls"])
+
+
 def test_it_leaves_nothing_in_the_working_folder(tmp_path: Path) -> None:
     done = gateway(
         "demo", "--seconds", "2", "--agents", "3", folder=tmp_path, env={"COLUMNS": "120"}
     )
     assert done.code == 0, done.err
     assert "By agent" in done.out
+    assert "Routed by a policy" in done.out
     assert "\x1b" not in done.out
     assert not list(tmp_path.iterdir())
