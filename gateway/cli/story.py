@@ -7,6 +7,7 @@ from .wording import dollars, limit_in_words, seconds, whole
 
 Fields: TypeAlias = Mapping[str, Any]
 
+_WORTH_TELLING_S = 0.1
 _OUTCOMES = {
     "answered": "was answered",
     "refused": "was refused",
@@ -92,7 +93,9 @@ def _who(call: Fields) -> str:
 
 def _waits(call: Fields) -> Iterator[str]:
     if not call["waits"]:
-        if call["lane"]:
+        if call["wait_s"] >= _WORTH_TELLING_S:
+            yield f"Waited {seconds(call['wait_s'])} for its provider to recover."
+        elif call["lane"]:
             yield "It did not have to wait."
         return
     yield f"Waited {seconds(call['wait_s'])} of {seconds(call['max_wait_s'])} at most:"

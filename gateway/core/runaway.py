@@ -142,7 +142,8 @@ class _Spending:
 
 @dataclass(slots=True)
 class _Agent:
-    calls: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
+    calls: OrderedDict[str, float | deque[float]] = field(default_factory=OrderedDict)
+    """When each call was made: most are made once."""
     errors: deque[float] = field(default_factory=deque)
     spending: _Spending = field(default_factory=_Spending)
     contexts: OrderedDict[str, _Context] = field(default_factory=OrderedDict)
@@ -178,13 +179,17 @@ class RunawayWatch:
         most = self._settings.repeated
         if not (most and seen.fingerprint):
             return None
-        times = agent.calls.get(seen.fingerprint)
-        if times is None:
-            times = agent.calls[seen.fingerprint] = deque(maxlen=most)
-            if len(agent.calls) > MAX_CALLS:
-                agent.calls.popitem(last=False)
-        else:
-            agent.calls.move_to_end(seen.fingerprint)
+        calls = agent.calls
+        times = calls.get(seen.fingerprint)
+        if times is None and most > 1:
+            calls[seen.fingerprint] = now_s
+            if len(calls) > MAX_CALLS:
+                calls.popitem(last=False)
+            return None
+        if not isinstance(times, deque):
+            first = () if times is None else (times,)
+            times = calls[seen.fingerprint] = deque(first, maxlen=most)
+        calls.move_to_end(seen.fingerprint)
         times.append(now_s)
         if len(times) < most or now_s - times[0] > self._settings.window_s:
             return None

@@ -289,6 +289,8 @@ class Attempts:
         Raises:
             Refused: `breaker_open`.
         """
+        if not self._gates.shut(target):
+            return None
         call = self._call
         while (refusal := self._gates.before(target)) is not None:
             left_s = call.max_wait_s - call.wait_s

@@ -34,28 +34,24 @@ class Gate:
 class Trial:
     """One attempt that was let through: its first result counts, and so does a later failure."""
 
-    __slots__ = ("_board", "_ended", "_gate", "_lane", "_provider", "_slow_s", "_wall")
+    __slots__ = ("_ended", "_gate", "_gates", "_lane", "_provider")
 
-    def __init__(
-        self,
-        gate: Gate,
-        provider: int,
-        lane: int,
-        board: BreakerBoard,
-        wall: Callable[[], float],
-        slow_s: float,
-    ) -> None:
+    def __init__(self, gates: "Gates", gate: Gate, provider: int, lane: int) -> None:
+        self._gates = gates
         self._gate = gate
         self._provider = provider
         self._lane = lane
-        self._board = board
-        self._wall = wall
         self._ended = False
-        self._slow_s = slow_s
 
     def answered(self, verdict: ProviderVerdict, after_s: float = 0.0) -> None:
         """The provider has answered, and its first byte came after so long."""
-        self._tell(*of_answer(verdict, late=after_s > self._slow_s))
+        gate, late = self._gate, after_s > self._gates.slow_s
+        if verdict is ProviderVerdict.OK and not late:
+            now_s = self._gates.wall()
+            if gate.provider.closed and gate.lane.good(self._lane, now_s):
+                gate.provider.good(self._provider, now_s)
+                return
+        self._tell(*of_answer(verdict, late=late))
 
     def failed(self, failure: UpstreamFailure) -> None:
         """The provider has not answered, or not to the end."""
@@ -73,10 +69,11 @@ class Trial:
             self._gate.lane.leave(self._lane)
 
     def _tell(self, provider: Result, lane: Result) -> None:
-        gate, now_s = self._gate, self._wall()
+        gate, gates = self._gate, self._gates
+        now_s = gates.wall()
         self.end()
-        self._board.tell(gate.provider_key, gate.provider, self._provider, provider, now_s)
-        self._board.tell(gate.lane_key, gate.lane, self._lane, lane, now_s)
+        gates.board.tell(gate.provider_key, gate.provider, self._provider, provider, now_s)
+        gates.board.tell(gate.lane_key, gate.lane, self._lane, lane, now_s)
 
 
 class Gates:
@@ -86,12 +83,15 @@ class Gates:
         board: The breakers.
         wall: Epoch seconds.
         slow_s: A first byte later than this is a slow call; infinite: none is.
+
+    Attributes:
+        board: See above, like the next two.
     """
 
     def __init__(self, board: BreakerBoard, wall: Callable[[], float], slow_s: float) -> None:
-        self._board = board
-        self._wall = wall
-        self._slow_s = slow_s
+        self.board = board
+        self.wall = wall
+        self.slow_s = slow_s
         self._gates: dict[str, Gate] = {}
         self._waiting: set[asyncio.Future[None]] = set()
         self._tripped: dict[str, Breaker] = {}
@@ -100,9 +100,9 @@ class Gates:
         """Why this agent may not call now; `None` if it may."""
         if name not in self._tripped:
             return None
-        key, now_s = BreakerKey(BreakerScope.AGENT, name), self._wall()
+        key, now_s = BreakerKey(BreakerScope.AGENT, name), self.wall()
         breaker = self._tripped[name]
-        self._board.over(key, breaker, now_s)
+        self.board.over(key, breaker, now_s)
         if breaker.closed:
             return None
         return tripped(name, breaker.fact, now_s)
@@ -112,12 +112,17 @@ class Gates:
         gate = self._gate(target)
         if gate.provider.closed and gate.lane.closed:
             return None
-        now_s = self._wall()
+        now_s = self.wall()
         provider_s, lane_s = gate.provider.wait_s(now_s), gate.lane.wait_s(now_s)
         if provider_s <= 0.0 and lane_s <= 0.0:
             return None
         key = gate.provider_key if provider_s > lane_s else gate.lane_key
-        return refusal(key, self._board.of(key.scope, key.name).fact, max(provider_s, lane_s))
+        return refusal(key, self.board.of(key.scope, key.name).fact, max(provider_s, lane_s))
+
+    def shut(self, target: Target) -> bool:
+        """Whether anything is in the way; the one question that nearly every call asks."""
+        gate = self._gates.get(target.lane.name) or self._gate(target)
+        return not (gate.provider.closed and gate.lane.closed)
 
     def probe(self, target: Target) -> Trial | None:
         """Be one of the few that a half-open breaker lets through; `None` if none is half open.
@@ -133,12 +138,12 @@ class Gates:
         provider, lane = gate.provider, gate.lane
         if not (provider.closed and lane.closed):
             return self._ask(gate)
-        return self._trial(gate, provider.generation, lane.generation)
+        return Trial(self, gate, provider.generation, lane.generation)
 
     def moved(self, key: BreakerKey) -> None:
         """A breaker has moved: whoever waits may ask again."""
         if key.scope is BreakerScope.AGENT:
-            breaker = self._board.of(key.scope, key.name)
+            breaker = self.board.of(key.scope, key.name)
             if breaker.closed:
                 self._tripped.pop(key.name, None)
             else:
@@ -157,23 +162,20 @@ class Gates:
         return future
 
     def _ask(self, gate: Gate) -> Trial | None:
-        now_s = self._wall()
-        provider = self._board.ask(gate.provider_key, gate.provider, now_s)
+        now_s = self.wall()
+        provider = self.board.ask(gate.provider_key, gate.provider, now_s)
         if provider is None:
             return None
-        lane = self._board.ask(gate.lane_key, gate.lane, now_s)
+        lane = self.board.ask(gate.lane_key, gate.lane, now_s)
         if lane is None:
             gate.provider.leave(provider)
             return None
-        return self._trial(gate, provider, lane)
-
-    def _trial(self, gate: Gate, provider: int, lane: int) -> Trial:
-        return Trial(gate, provider, lane, self._board, self._wall, self._slow_s)
+        return Trial(self, gate, provider, lane)
 
     def _gate(self, target: Target) -> Gate:
         gate = self._gates.get(target.lane.name)
         if gate is None:
-            gate = self._gates[target.lane.name] = Gate(target, self._board)
+            gate = self._gates[target.lane.name] = Gate(target, self.board)
         return gate
 
 

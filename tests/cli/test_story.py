@@ -154,6 +154,11 @@ def test_a_call_that_still_waits() -> None:
     assert list(waiting_story({**waiting, "bound": None}))[2].startswith("  place 2;")
 
 
+def test_a_pause_between_attempts_is_no_wait_for_a_turn() -> None:
+    assert "Waited 1.50 s for its provider to recover." in told(wait_s=1.5)
+    assert "It did not have to wait." in told(wait_s=0.01)
+
+
 def test_a_call_that_went_elsewhere() -> None:
     move = {
         "from_lane": "main", "to_lane": "spare", "to_model": "m", "why": "long_wait", "moved": True,

@@ -56,6 +56,7 @@ async def pair(
     max_wait_s: float = 20.0,
     ttft_s: float = 0.0,
     reliability: ReliabilitySettings = PLAIN,
+    hold_head_s: float = 15.0,
     translation: Translating = Translating.ALL,
 ) -> AsyncIterator[Pair]:
     provider.state.configure(SimulatorSettings(limits={}, ttft_s=ttft_s, minute_s=minute_s))
@@ -77,7 +78,8 @@ async def pair(
         fallbacks=fallbacks
         or {f"first-{dialect}": (second,) for dialect, (_, _, second) in MODELS.items()},
     )
-    settings = replace(plain, topology=topology, reliability=reliability)
+    server = replace(plain.server, hold_head_s=hold_head_s, keepalive_s=0.05)
+    settings = replace(plain, topology=topology, reliability=reliability, server=server)
     async with (
         running_gateway(settings, store_url) as running,
         agent(running.url) as alice,

@@ -57,6 +57,26 @@ async def test_a_long_wait_is_left_for_a_lane_with_room(
     assert sum(lane.waiting) == 0, "it has left the queue of the first"
 
 
+@pytest.mark.parametrize("speech", SPEECHES[1::2], ids=str)
+async def test_a_head_that_goes_out_early_does_not_say_who_will_answer(
+    provider: RunningSimulator, store_url: str, speech: Speech
+) -> None:
+    """The stream itself does, and the explanation."""
+    async with pair(
+        provider,
+        store_url,
+        FaultRule("status", status=429, retry_after_s=1.0, model=speech.model, count=1),
+        FaultRule("status", status=429, retry_after_s=300, model=speech.model),
+        hold_head_s=0.1,
+    ) as here:
+        answer = await here.alice.say(speech)
+        [move] = await moves(here, answer)
+    assert answer.status == 200
+    assert "x-gateway-model" not in answer.headers
+    assert MODELS[speech.dialect][2].encode() in answer.body
+    assert (move["why"], move["moved"]) == ("lane_blocked", True)
+
+
 async def test_a_short_wait_is_waited_for(provider: RunningSimulator, store_url: str) -> None:
     async with pair(
         provider, store_url, first=ONE_A_MINUTE, minute_s=1.0, reliability=worth(1000, after_s=5.0)
