@@ -18,6 +18,7 @@ from .untranslatable import Dropped, Untranslatable
 _JSON = msgspec.json.Decoder(dict[str, object])
 _Value = TypeVar("_Value", bound=Enum)
 _MISSING = object()
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -165,9 +166,9 @@ class Fields:
             raise self.wrong(names[0], f"one of: {known}") from None
 
     def drop(self, *names: str) -> None:
-        """Leave fields out."""
+        """Leave fields out. What is empty asks for nothing, and is not listed."""
         for name in names:
-            if self._left.pop(name, None) is not None:
+            if self._left.pop(name, None) not in _EMPTY:
                 self.account.add(_INDEX.sub("", self.path(name)))
 
     def ignore(self, *names: str) -> None:
@@ -181,8 +182,10 @@ class Fields:
 
     def treat(self, treatments: Mapping[str, Treatment]) -> None:
         """What is left of the body itself, by a table; what no table knows is refused."""
-        for name in tuple(self._left):
-            if treatments.get(name) is Treatment.DROPPED:
+        for name, value in tuple(self._left.items()):
+            if treatments.get(name) is Treatment.DROPPED or (
+                name in treatments and value in _EMPTY
+            ):
                 self.drop(name)
             else:
                 raise self.refused(name)

@@ -11,6 +11,7 @@ _CLAUDE_BUDGET = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[0-6])?(?:-
 _CLAUDE_NO_FORCE = re.compile(r"claude-(?:opus-5-5|sonnet-5-5|fable-5-[1-9]|mythos-5-[1-9])")
 _CLAUDE_MUST_THINK = re.compile(r"claude-(?:opus-5-5|fable|mythos)")
 _REASONING = re.compile(r"(?:o\d|gpt-[5-9]|codex)")
+_OPENAIS = re.compile(r"(?:ft:)?(?:gpt-|chatgpt-|o\d|codex)")
 _PLAIN_GPT = re.compile(r"(?:ft:)?(?:gpt-[34]|chatgpt-4)")
 _OLD_REASONING = re.compile(r"(?:o\d|gpt-5(?:-mini|-nano)?(?:-\d{4}-\d{2}-\d{2})?$)")
 _GEMINI_BUDGET = re.compile(r"gemini-(?:1|2)")
@@ -33,6 +34,11 @@ def claude_can_be_forced(model: str) -> bool:
 def claude_can_stop_thinking(model: str) -> bool:
     """Whether `thinking: disabled` is taken."""
     return _CLAUDE_MUST_THINK.match(model) is None
+
+
+def is_openais(model: str) -> bool:
+    """Whether this is one of OpenAI's own models, by its name."""
+    return _OPENAIS.match(model) is not None
 
 
 def gpt_reasons(model: str) -> bool:

@@ -111,12 +111,13 @@ class Translation:
     ) -> Caller:
         """What the writers need to know of the caller; see `Caller`."""
         asked = self.reading.asked
+        thinking = asked.request.thinking
         return Caller(
             request_id,
             now_s,
             include_usage=include_usage,
             in_array=self.reading.matched.in_array,
-            shows_thoughts=shows_thoughts,
+            shows_thoughts=shows_thoughts and thinking is not None and thinking.shown,
             echoed=asked.echoed,
         )
 

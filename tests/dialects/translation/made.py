@@ -68,7 +68,7 @@ _SCHEMA = st.fixed_dictionaries(
 )
 _PNG = st.just(Image("image/png", "iVBORw0KGgo="))
 _URL = st.just(Image(url="https://example.org/a.png"))
-_PDF = st.just(Document("application/pdf", "JVBERi0=", name="a.pdf"))
+_PDF = Document("application/pdf", "JVBERi0=", name="a.pdf")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ class Limits:
 @st.composite
 def conversations(draw: st.DrawFn, limits: Limits) -> tuple[Message, ...]:
     """Turns that the format has, in which every call is answered."""
-    said = st.builds(Text, _WORDS) | _PNG | _PDF
+    # Gemini has no place for the name of a document.
+    paper = replace(_PDF, name="") if limits.endpoint is Endpoint.GENERATE else _PDF
+    said = st.builds(Text, _WORDS) | _PNG | st.just(paper)
     if limits.carries(Feature.IMAGE_URL):
         said |= _URL
     asked: list[Part] = draw(st.lists(said, min_size=1, max_size=3))

@@ -189,8 +189,9 @@ DROPPED: list[tuple[Endpoint, Endpoint, str, dict[str, Any], tuple[str, ...]]] =
     (CHAT, GENERATE, "", {"user": "u", "service_tier": "flex"}, ("service_tier", "user")),
     (CHAT, GENERATE, "", {"reasoning_effort": "none"}, ("reasoning_effort",)),
     (CHAT, MESSAGES, "", {"n": 1, "logprobs": False, "store": False}, ()),
-    (RESPONSES, MESSAGES, "", {"store": True, "include": []}, ("include", "store")),
-    (GENERATE, CHAT, "", {"safetySettings": []}, ("safetySettings",)),
+    (RESPONSES, MESSAGES, "", {"store": True, "include": ["x"]}, ("include", "store")),
+    (GENERATE, CHAT, "", {"safetySettings": [{}], "labels": {}}, ("safetySettings",)),
+    (CHAT, MESSAGES, "", {"functions": [], "logit_bias": {}, "metadata": {}}, ()),
     (GENERATE, RESPONSES, "", config(seed=7), ("generationConfig.seed",)),
 ]
 

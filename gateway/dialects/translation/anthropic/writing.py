@@ -241,10 +241,7 @@ def _thinking(
     if budget < _LEAST_BUDGET or _in_a_tool_loop(request):
         dropped.add(names.get(Feature.THINKING, "thinking"))
         return None, None
-    found: dict[str, object] = {"type": "enabled", "budget_tokens": budget}
-    if not thinking.shown:
-        found["display"] = "omitted"
-    return found, None
+    return {"type": "enabled", "budget_tokens": budget}, None
 
 
 def _budget(thinking: Thinking) -> int:

@@ -202,10 +202,7 @@ class _Turns:
             param = self._names.get(Feature.PDF)
             message = f"Media of type {part.media_type!r} cannot be sent to Gemini."
             raise Untranslatable(message, param)
-        found: dict[str, object] = {"mimeType": part.media_type, "data": part.data}
-        if isinstance(part, Document) and part.name:
-            found["displayName"] = part.name
-        return found
+        return {"mimeType": part.media_type, "data": part.data}
 
     def _result(self, result: ToolResult) -> dict[str, object]:
         name = self._called.get(result.call_id)

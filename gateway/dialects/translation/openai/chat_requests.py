@@ -107,7 +107,6 @@ _HARMLESS = {
     "n": (1,),
     "logprobs": (False,),
     "modalities": (["text"],),
-    "logit_bias": ({},),
     "top_logprobs": (0,),
     "store": (False,),
 }

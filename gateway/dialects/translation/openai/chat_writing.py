@@ -37,7 +37,9 @@ def body(request: Request, names: Names, dropped: Dropped) -> dict[str, object]:
     if request.stream:
         out |= {"stream": True, "stream_options": {"include_usage": True}}
     if request.max_output_tokens is not None:
-        out["max_completion_tokens"] = request.max_output_tokens
+        # Some servers of other models know the old name only, and OpenAI's new models the new one.
+        own = models.is_openais(request.model)
+        out["max_completion_tokens" if own else "max_tokens"] = request.max_output_tokens
     if request.tools:
         out["tools"] = [_tool(tool) for tool in request.tools]
         if request.choice is not None:

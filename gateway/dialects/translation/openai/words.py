@@ -53,6 +53,8 @@ CARRIES: Final[Carries] = {
 MAX_NAME: Final = 64
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _MAX_USER = 64
+_UNNAMED = "document.pdf"
+"""A file's name is demanded, and not every caller has one."""
 _OLD_EFFORTS = {
     Effort.NONE: Effort.LOW,
     Effort.MINIMAL: Effort.LOW,
@@ -97,6 +99,7 @@ def document_of(file: Fields) -> Document:
     if file.has("file_id"):
         raise file.refused("file_id", "a file kept at OpenAI stays there")
     name, url, data = file.text("filename"), file.text("file_url"), file.text("file_data")
+    name = "" if name == _UNNAMED else name
     if url:
         return Document(PDF, url=url, name=name)
     found = data_url.parsed(data) or (PDF, data)
@@ -112,7 +115,7 @@ def file_data(document: Document, names: Names) -> dict[str, object]:
     if document.media_type != PDF:
         raise _unknown_type(document.media_type, names)
     return {
-        "filename": document.name or "document.pdf",
+        "filename": document.name or _UNNAMED,
         "file_data": data_url.made(PDF, document.data),
     }
 
