@@ -29,7 +29,6 @@ from typing import Any, Self
 from gateway.core.admission.stamps import UNSTAMPED, Stamps
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
-from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Topology
 from gateway.ports import Clock, Told
 
@@ -43,7 +42,6 @@ from .sight import Looking, Sight
 
 _log = logging.getLogger(__name__)
 
-_TOO_LATE = Refusal(Reason.QUEUE_TIMEOUT, "No turn within the time the call may wait.", 1.0)
 _ONE_REQUEST = Charge(requests=1)
 
 
@@ -57,6 +55,7 @@ class FallbackSettings:
         steady_s: For how long answers must have been quick.
         jitter_s: Up to so much longer, by chance.
         check_s: How often silence and speed are looked at.
+        goodbye_s: How long stopping may take to tell the store what is owed.
         looking: How often the store's figures are looked at.
     """
 
@@ -65,6 +64,7 @@ class FallbackSettings:
     steady_s: float = 1.0
     jitter_s: float = 0.5
     check_s: float = 0.1
+    goodbye_s: float = 1.0
     looking: Looking = field(default_factory=Looking)
 
 
@@ -128,10 +128,14 @@ class FallbackAdmission:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop watching; who waits here is refused."""
+        """Stop watching; who waits here is refused. A store that is there is told what is owed."""
         await self._stack.aclose()
         if self._local is not None:
             await self._local.stop()
+        else:
+            self._debts.pay()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._settings.goodbye_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -181,9 +185,8 @@ class FallbackAdmission:
                     request = replace(request, charge=charge)
             if verdict is not LET_GO:
                 break
+            # One whose time ran out in the silence is asked for once more: now or never.
             left_s = request.max_wait_s - (self._clock.monotonic() - since_s)
-            if left_s <= 0 < request.max_wait_s:
-                return _TOO_LATE
             asked = replace(request, max_wait_s=max(0.0, left_s))
         if isinstance(verdict, Admitted):
             name = request.ticket if local is None else None

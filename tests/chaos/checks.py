@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ async def _leaks(world: World) -> list[str]:
     await books.start()
     try:
         deadline_s = asyncio.get_running_loop().time() + _QUIET_LIMIT_S
-        while found := [one async for one in _left(redis, books)]:
+        while found := [one async for one in left(redis, books)]:
             if asyncio.get_running_loop().time() > deadline_s:
                 return found
             await asyncio.sleep(0.1)
@@ -106,7 +106,8 @@ async def _leaks(world: World) -> list[str]:
         await redis.aclose()
 
 
-async def _left(redis: Client, books: RedisAdmission) -> Any:
+async def left(redis: Client, books: RedisAdmission) -> AsyncIterator[str]:
+    """What is in the store though no call runs or waits."""
     async for key in redis.scan_iter(f"{ROOT}:ticket:*"):
         yield f"ticket {key.decode()}"
     lane: LaneSnapshot = await books.inspect_lane("sonnet")

@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from tests.chaos.checks import differences, lost, overshoot
+from gateway.store.connection import connect
+from tests.chaos.checks import differences, left, lost, overshoot
 from tests.chaos.faults import Trouble
 from tests.chaos.fleet import Call, End
 from tests.chaos.world import BUDGET_TPM, MINUTE_S, World
+from tests.store.admitting import LANE, ended, replica, request, topology
 
 NOBODY = cast("World", None)
 
@@ -46,6 +48,19 @@ def test_a_budget_that_is_exceeded_in_a_sliding_minute_is_found(
 def test_what_happens_while_a_gateway_is_cut_off_is_told_apart() -> None:
     log = [record("ann/1", 50, BUDGET_TPM), record("ann/2", 52, 7)]
     assert overshoot(log, trouble(apart=[(49.0, 51.0)]), set()) == (-BUDGET_TPM, 7)
+
+
+async def test_a_call_that_is_left_in_the_store_is_found(store_url: str) -> None:
+    client = await connect(store_url)
+    async with replica(client, "r1", of=topology()) as one:
+        assert [what async for what in left(client, one)] == []
+        await one.admit(request("t"))
+        found = [what async for what in left(client, one)]
+        assert [what.split(" ")[0] for what in found] == ["ticket", "lane:", "the", "budget"]
+        one.settle(ended("t"))
+        await one.inspect_lane(LANE)
+        assert [what async for what in left(client, one)] == []
+    await client.aclose()
 
 
 def test_output_that_nobody_saw_is_not_counted() -> None:

@@ -186,6 +186,35 @@ async def test_a_replica_that_was_taken_for_dead_owes_what_it_held(
             await until(whole, "input that was counted once, and the output")
 
 
+async def test_a_call_that_cannot_wait_for_the_silence_is_admitted_all_the_same(
+    own_valkey: ValkeyProcess,
+) -> None:
+    async with fallback(own_valkey.url, "r1", topology(rpm=1000)) as one:
+        await one.knows(1)
+        own_valkey.pause()
+        verdicts = await asyncio.gather(
+            one.admission.admit(request("a", wait_s=0)),
+            one.admission.admit(request("b", wait_s=FAST.silence_s / 10)),
+        )
+        assert admitted(list(verdicts)) == 2
+        own_valkey.resume()
+        await one.is_back()
+
+
+async def test_what_is_owed_is_told_before_a_replica_stops(own_valkey: ValkeyProcess) -> None:
+    of = topology(Budget(tpm=1000))
+    async with fallback(own_valkey.url, "r1", of) as one:
+        await one.knows(1)
+        own_valkey.pause()
+        await one.is_alone()
+        await one.admission.admit(request("a", tokens=10))
+        own_valkey.resume()
+        await one.is_back()
+        one.admission.settle(ended("a", 40))
+    async with fallback(own_valkey.url, "r2", of) as two:
+        assert (await two.queue.inspect_agent("ann")).tokens == 40
+
+
 async def test_replicas_do_not_return_all_at_once(own_valkey: ValkeyProcess) -> None:
     of, apart = topology(rpm=1000), replace(FAST, jitter_s=1.0)
     async with (
