@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from redis.exceptions import ConnectionError
 
 from gateway.core.breaker import order
 from gateway.domain.breaking import BreakerFact, BreakerKey
@@ -26,15 +25,14 @@ from gateway.domain.facts import BreakerScope
 
 from .background import pause, running
 from .connection import FAILURES, Client
+from .following import follow
 from .scripts import Script
 
 _log = logging.getLogger(__name__)
 
 KEEP_MS = 30 * 24 * 3600 * 1000
 """States are kept so long after the last change of any; those that somebody holds open, too."""
-_SILENCE_S = 5.0
 _PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 1.0
 
 
 class SharedBreakers:
@@ -66,9 +64,10 @@ class SharedBreakers:
     async def __aenter__(self) -> Self:
         """Begin to tell and to hear; what the store remembers is heard soon."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(
-                running("breakers", self._tell_for_ever(), self._listen_for_ever())
+            hearing = follow(
+                self._client, f"{self._root}:breakers:moved", self._heed, self._report_lost
             )
+            await stack.enter_async_context(running("breakers", self._tell_for_ever(), hearing))
             self._stack = stack.pop_all()
         return self
 
@@ -102,44 +101,15 @@ class SharedBreakers:
             if self._untold.get(key) is fact:
                 del self._untold[key]
 
-    async def _listen_for_ever(self) -> None:
-        pause_s = _PAUSE_S
-        while True:
-            try:
-                await self._listen()
-            except FAILURES as error:
-                self._report_lost(error)
-            await pause(pause_s)
-            pause_s = _PAUSE_S if not self._lost else min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    async def _listen(self) -> None:
-        """Hear what is told until the connection is lost."""
-        async with self._client.pubsub() as channel:
-            await channel.subscribe(f"{self._root}:breakers:moved")
-            pinged = False
-            while True:
-                message = await channel.get_message(timeout=_SILENCE_S)
-                if message is not None:
-                    pinged = False
-                    await self._heed(message)
-                elif pinged:
-                    raise ConnectionError("the channel of breakers does not answer")
-                else:
-                    pinged = True
-                    await channel.ping()
-
-    async def _heed(self, message: Mapping[str, Any]) -> None:
-        match message["type"]:
-            case "subscribe":  # the first time, and after a reconnection within redis-py
-                found: Mapping[Any, Any] = await self._client.hgetall(f"{self._root}:breakers")
-                for name, packed in found.items():
-                    self._take(name, packed)
-                self._report_back()
-            case "message":
-                name, _, packed = message["data"].partition(b"\n")
+    async def _heed(self, told: bytes | None) -> None:
+        if told is None:
+            found: Mapping[Any, Any] = await self._client.hgetall(f"{self._root}:breakers")
+            for name, packed in found.items():
                 self._take(name, packed)
-            case _:
-                return  # the answer to a ping
+            self._report_back()
+        else:
+            name, _, packed = told.partition(b"\n")
+            self._take(name, packed)
 
     def _take(self, name: bytes, packed: bytes) -> None:
         try:

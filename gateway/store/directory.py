@@ -24,9 +24,7 @@ from collections.abc import Mapping, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
-
-from redis.exceptions import ConnectionError
+from typing import Self
 
 from gateway.domain.keys import KeyRecord
 from gateway.domain.topology import Agent, Topology
@@ -34,12 +32,10 @@ from gateway.ports import Clock, Identity
 
 from .background import pause, running
 from .connection import FAILURES, Client
+from .following import SILENCE_S, follow
 from .keys import CHANGED, KeyStore, digest_of
 
 _log = logging.getLogger(__name__)
-
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Refreshing:
     """
 
     resync_s: float = 30.0
-    silence_s: float = 5.0
+    silence_s: float = SILENCE_S
 
 
 class CachedDirectory:
@@ -129,8 +125,11 @@ class CachedDirectory:
         """Load everything, then keep it fresh until the context ends."""
         await self.reload()
         async with AsyncExitStack() as stack:
+            following = follow(
+                self._client, CHANGED, self._heed, self._report_lost, self._refreshing.silence_s
+            )
             await stack.enter_async_context(
-                running("directory", self._follow_for_ever(), self._resync_for_ever())
+                running("directory", following, self._resync_for_ever())
             )
             self._stack = stack.pop_all()
         return self
@@ -184,41 +183,12 @@ class CachedDirectory:
         if topology != self._topology:
             self._topology = topology
 
-    async def _follow_for_ever(self) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                await self._follow()
-            except FAILURES as error:
-                self._report_lost(error)
-            await pause(pause_s)
-            pause_s = _FIRST_PAUSE_S if not self._lost else min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    async def _follow(self) -> None:
-        """Apply announcements until the connection is lost."""
-        async with self._client.pubsub() as channel:
-            await channel.subscribe(CHANGED)
-            pinged = False
-            while True:
-                message = await channel.get_message(timeout=self._refreshing.silence_s)
-                if message is not None:
-                    pinged = False
-                    await self._heed(message)
-                elif pinged:
-                    raise ConnectionError("the channel of key changes does not answer")
-                else:
-                    pinged = True
-                    await channel.ping()
-
-    async def _heed(self, message: Mapping[str, Any]) -> None:
-        match message["type"]:
-            case "subscribe":  # the first time, and after a reconnection within redis-py
-                await self.reload()
-                self._report_back()
-            case "message":
-                await self._refresh(message["data"].decode("utf-8", "replace"))
-            case _:
-                return  # the answer to a ping
+    async def _heed(self, public_id: bytes | None) -> None:
+        if public_id is None:
+            await self.reload()
+            self._report_back()
+        else:
+            await self._refresh(public_id.decode("utf-8", "replace"))
 
     async def _resync_for_ever(self) -> None:
         while True:

@@ -125,10 +125,15 @@ class LiveConfiguration:
         await apply(self)
         async with running(
             "configuration",
-            follow(self._client, CHANGED, self.look, self._note_lost),
+            follow(self._client, CHANGED, self._heed, self._note_lost),
             self._look_for_ever(),
         ):
             yield
+
+    async def _heed(self, told: bytes | None) -> None:
+        """Whatever is announced or may have been missed: see what there is now."""
+        del told
+        await self.look()
 
     async def look(self) -> None:
         """See whether something has changed, and put it in force."""
