@@ -12,7 +12,7 @@ from gateway.domain.admission import Expectation, TicketRequest
 from gateway.domain.call import CallFacts, Endpoint, Matched, Priority
 from gateway.domain.explanation import Attempt, Move
 from gateway.domain.facts import CallRecord, Routed, Trace
-from gateway.domain.outcome import Fault, Reason, Refusal
+from gateway.domain.outcome import Fault, ProviderVerdict, Reason, Refusal
 from gateway.domain.topology import Agent
 from gateway.domain.usage import Usage
 from gateway.domain.value import value
@@ -29,6 +29,17 @@ if TYPE_CHECKING:
     from .translating import Interpreter
 
 NO_USAGE = Usage()
+_FAILED = frozenset(
+    {
+        ProviderVerdict.OVERLOADED.value,
+        ProviderVerdict.PROVIDER_ERROR.value,
+        Reason.UPSTREAM_CONNECT.value,
+        Reason.UPSTREAM_TIMEOUT.value,
+        Reason.UPSTREAM_PROTOCOL.value,
+        Reason.UPSTREAM_CUT.value,
+    }
+)
+"""Verdicts of attempts at which something went wrong on the other side."""
 
 
 @value
@@ -257,6 +268,8 @@ class Call:
         if self.routing is None:
             return None
         fault = Fault.CALLER if self.gone else self.fault
+        if fault is None and any(one.verdict in _FAILED for one in self.earlier):
+            fault = Fault.PROVIDER  # answered in the end, but not at the first try
         answered = self.target if self.attempts else None
         return self.routing.finish(self.request_id, answered, self.usage, self.cost.microusd, fault)
 

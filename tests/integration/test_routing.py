@@ -333,3 +333,56 @@ async def test_a_conversation_keeps_its_model_on_another_replica(
             session = {"x-gateway-session": session["x-gateway-session"] + "x"}
             assert told(await one.ask(EASY, headers=session)) == "move/simple"
         assert told(later) == "move/pinned"
+
+
+async def test_a_cheap_model_that_fails_is_stood_in_for_and_counted_against_the_route(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    async with routed(simulator, store_url, ENFORCED) as client, admin(client.url) as operator:
+        simulator.state.faults.set([FaultRule("status", model=WEAK, status=500, count=9)])
+        try:
+            answer = await client.ask(EASY)
+        finally:
+            simulator.state.faults.clear()
+        assert (served(answer), told(answer)) == (STRONG, "move/simple")
+        await operator.why(answer.headers["x-gateway-request-id"])
+        arm = (await operator.find("routes/easy"))["arms"]["routed"]
+        assert (arm["troubled"], arm["troubles"]["error"]) == (1, 1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_move_may_cross_to_another_dialect(
+    simulator: RunningSimulator, store_url: str, stream: bool
+) -> None:
+    abroad = replace(ENFORCED, simple="openai/gpt-4o-mini")
+    tools = [{"name": "ls", "description": "Lists.", "input_schema": {"type": "object"}}]
+    async with routed(simulator, store_url, abroad) as client, admin(client.url) as operator:
+        answer = await client.ask(EASY, tools=tools, stream=stream)
+        assert answer.headers["x-gateway-model"] == "gpt-4o-mini"
+        assert (b"message_stop" in answer.content) == stream
+        why = await operator.why(answer.headers["x-gateway-request-id"])
+        assert (why["provider"], why["route"]["asked"]) == ("openai", STRONG)
+        assert why["route"]["saved_microusd"] > 0
+
+
+async def test_routes_serve_openai_and_gemini_callers_too(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    route = replace(ENFORCED, simple="gpt-4o-mini", match=RouteMatch(model="gpt-4.1"))
+    gemini = replace(
+        ENFORCED, name="g", simple="gemini-2.5-flash", match=RouteMatch(model="gemini-2.5-pro")
+    )
+    async with routed(simulator, store_url, route, gemini) as client:
+        body = {"model": "gpt-4.1", "messages": [{"role": "user", "content": EASY}]}
+        chat = await client.http.post(
+            "/v1/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"}
+        )
+        assert chat.json()["model"].startswith("gpt-4o-mini")
+        assert told(chat) == "move/simple"
+        found = await client.http.post(
+            "/v1beta/models/gemini-2.5-pro:generateContent",
+            json={"contents": [{"role": "user", "parts": [{"text": EASY}]}]},
+            headers={"x-goog-api-key": KEY},
+        )
+        assert found.json()["modelVersion"].startswith("gemini-2.5-flash")
+        assert found.headers["x-gateway-model"] == "gemini-2.5-flash"

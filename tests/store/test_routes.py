@@ -10,10 +10,12 @@ from gateway.core.routing.ledger import RouteLedger
 from gateway.domain.call import CallFacts, PromptPrefix
 from gateway.domain.facts import Routed
 from gateway.domain.routes import Arm, Choice, Route, RouteMatch, RouteMode, Trouble, Why
+from gateway.ports import StoreSilent
 from gateway.store.background import running
-from gateway.store.connection import ROOT, Client
+from gateway.store.connection import ROOT, Client, connect
 from gateway.store.routes import SharedRoutes
 from gateway.wiring.clock import SystemClock
+from tests.fixtures.valkey import ValkeyProcess
 
 from .admitting import until
 
@@ -109,3 +111,36 @@ async def test_counts_are_added_up_and_harm_returns_a_route_to_shadow(
         assert one.ledger.counts("one")[Arm.ROUTED].conversations == 0
     keys = [key async for key in store.scan_iter(f"{ROOT}:routes:*")]
     assert all([await store.ttl(key) > 0 for key in keys])
+
+
+async def test_without_the_store_nothing_is_lost_and_unknown_means_stay(
+    own_valkey: ValkeyProcess,
+) -> None:
+    redis = await connect(own_valkey.url)
+    one = Replica(redis, "a")
+    one.ledger.complete = True
+
+    async def incomplete() -> bool:
+        return not one.ledger.complete
+
+    async def complete() -> bool:
+        return one.ledger.complete
+
+    async with running("follow", one.shared.follow()):
+        own_valkey.kill()
+        await until(incomplete, "the loss")
+        one.conversations(Arm.ROUTED, 30, 20)
+        one.conversations(Arm.HOLDOUT, 30, 2)
+        one.ledger.remember("talk", pin())
+        await one.shared.flush()
+        await one.shared.sync_once()
+        assert one.ledger.counts("one")[Arm.ROUTED].conversations == 30
+        assert one.ledger.mode_of(ROUTE) is RouteMode.SHADOW  # each judges by itself
+        assert one.ledger.pins.get("talk", CLOCK.wall()) is not None
+        with pytest.raises(StoreSilent):
+            await one.shared.resume(ROUTE)
+        own_valkey.start()
+        await until(complete, "the return")
+    await one.shared.sync_once()
+    assert one.ledger.counts("one")[Arm.ROUTED].conversations == 30
+    await redis.aclose()
