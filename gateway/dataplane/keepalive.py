@@ -149,10 +149,10 @@ class KeepAlive:
         loop = asyncio.get_running_loop()
         while True:
             await sign()
-            pause: asyncio.Future[None] = loop.create_future()
-            timer = loop.call_later(self._settings.keepalive_s, pause.set_result, None)
+            over = asyncio.Event()  # a future could be cancelled just before its timer
+            timer = loop.call_later(self._settings.keepalive_s, over.set)
             try:
-                await pause
+                await over.wait()
             finally:
                 timer.cancel()
 

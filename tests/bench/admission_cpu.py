@@ -68,36 +68,41 @@ async def bare(client: Client, rounds: int) -> Cost:
     return await measure(client, rounds, work)
 
 
-async def bare_line(client: Client, rounds: int) -> tuple[Cost, list[float]]:
-    """The same on a line of its own, and how long each call took."""
+async def bare_line(client: Client, rounds: int) -> Cost:
+    """The same on a line of its own."""
     line = ScriptLine(client, Script("return ARGV[1]"), ROOT)
     await line.call(b"x" * 200)
-    times: list[float] = []
 
     async def work() -> None:
         for _ in range(rounds):
-            began_s = time.perf_counter()
             await line.call(b"x" * 200)
-            times.append(time.perf_counter() - began_s)
 
     cost = await measure(client, rounds, work)
     await line.close()
-    return cost, times
+    return cost
 
 
-async def waits(admission: RedisAdmission, calls: int) -> list[float]:
-    """How long each of some calls waits for a lane that is idle."""
-    times: list[float] = []
+async def waits(
+    client: Client, admission: RedisAdmission, calls: int
+) -> tuple[list[float], list[float]]:
+    """How long bare calls take, and how long calls wait for a lane that is idle, in turns."""
+    line = ScriptLine(client, Script("return ARGV[1]"), ROOT)
+    bare_s: list[float] = []
+    admitted_s: list[float] = []
     for number in range(calls):
+        began_s = time.perf_counter()
+        await line.call(b"x" * 200)
+        bare_s.append(time.perf_counter() - began_s)
         request = TicketRequest(
             f"idle-{number}", "lane", "agent-0", "team", Priority.NORMAL, 1.0, _CHARGE, 30.0
         )
         began_s = time.perf_counter()
         await admission.admit(request)
-        times.append(time.perf_counter() - began_s)
+        admitted_s.append(time.perf_counter() - began_s)
         admission.settle(Settlement(request.ticket, "lane", _USED))
         await admission.inspect_lane("lane")  # it has been settled
-    return times
+    await line.close()
+    return bare_s, admitted_s
 
 
 def _quantiles(times: list[float]) -> tuple[float, float]:
@@ -139,7 +144,7 @@ async def run(url: str, calls: int) -> None:
     """Measure and print."""
     client = await connect(url)
     floor = await bare(client, calls)
-    line, bare_times = await bare_line(client, calls)
+    line = await bare_line(client, calls)
     print(f"{'':24}{'gateway µs':>12}{'server µs':>12}{'wall µs':>12}{'ratio':>8}")
     print(
         f"{'bare EVALSHA':24}{floor.gateway_us:12.1f}{floor.server_us:12.1f}{floor.wall_us:12.1f}"
@@ -157,8 +162,8 @@ async def run(url: str, calls: int) -> None:
             f"{f'call, {batch} in a turn':24}{cost.gateway_us:12.1f}{cost.server_us:12.1f}"
             f"{cost.wall_us:12.1f}{cost.gateway_us / floor.gateway_us:8.2f}"
         )
-    added = _quantiles(await waits(admission, min(calls, 2000)))
-    trip = _quantiles(bare_times)
+    bare_s, admitted_s = await waits(client, admission, min(calls, 3000))
+    trip, added = _quantiles(bare_s), _quantiles(admitted_s)
     print(f"{'':24}{'p50 µs':>12}{'p99 µs':>12}")
     print(f"{'a bare round trip':24}{trip[0]:12.0f}{trip[1]:12.0f}")
     print(f"{'admitted, idle lane':24}{added[0]:12.0f}{added[1]:12.0f}")

@@ -13,7 +13,7 @@ alone: what refilled since then, but for the last ten seconds, is expected in it
 
 Strangers. Who else uses the account takes what we believe to be there between two answers that
 would tell of it. The largest correction downwards is remembered, fades over minutes, and is left
-in the bucket by all but urgent calls, like a floor. What a settlement explains as an estimate of
+in the bucket by all but urgent calls, like a floor. A 429 says that it was not enough. What a settlement explains as an estimate of
 our own that was too low is no stranger's.
 """
 
@@ -28,6 +28,8 @@ WHOLE_LANE = 5
 """Stands for no dimension but the lane, in blocks."""
 STRANGERS_FADE = 5
 """In so many minutes, what is kept for strangers is halved if nothing more is heard of them."""
+STRANGERS_STEP = 0.05
+"""Of a bucket is kept in addition after each 429: what was kept was not enough."""
 STRANGERS_MOST = 0.25
 """Of a bucket may be kept for strangers at most."""
 FILLED_AGAIN = 0.1
@@ -285,6 +287,18 @@ def readmit_one(lane: LaneState, charge: Sequence[int], now_us: int) -> None:
         if lane.capacity[d] >= 0 and lane.blocked_us[d] > now_us:
             level = charge[d] - lane.rate[d] * lane.pace * (lane.blocked_us[d] - now_us)
             lane.level[d] = min(lane.level[d], level)
+
+
+def suspect(lane: LaneState, dimensions: Sequence[int]) -> None:
+    """A call that a 429 of these refused goes again: what was left for strangers was not enough."""
+    for d in dimensions:
+        more = lane.strangers[d] + lane.capacity[d] * STRANGERS_STEP
+        lane.strangers[d] = min(more, lane.capacity[d] * STRANGERS_MOST)
+
+
+def refusing(lane: LaneState, now_us: int) -> list[int]:
+    """The dimensions that are blocked now and have a limit."""
+    return [d for d in range(4) if lane.blocked_us[d] > now_us and lane.capacity[d] >= 0]
 
 
 def unblock(lane: LaneState, now_us: int) -> None:

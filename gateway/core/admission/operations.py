@@ -343,6 +343,7 @@ class Engine:
             budgets.settle(budget, charge, _NOTHING, ticket.admitted_us, books.now_us, mean_us)
             touch_budget(books, budget)
         ticket.charge, ticket.replica, ticket.cost = list(fields[4]), books.caller, 0
+        ticket.refused = lanes.refusing(lane, books.now_us)
         enqueue(books, lane, ticket, 0)
         books.touch_lane(ticket.lane)
         self._arrivals.append(ticket)

@@ -182,6 +182,8 @@ def admit(books: Books, lane: LaneState, ticket: Ticket, flow: Flow) -> None:
     flow.tag = flow.tag + ticket.cost / ticket.weight
     lane.since_us[band] = books.now_us
     lanes.take(lane, ticket.charge)
+    lanes.suspect(lane, ticket.refused)
+    ticket.refused = []
     for budget in budgets_of(books, ticket):
         budgets.take(budget, ticket.charge, books.now_us)
     ticket.admitted, ticket.admitted_us = True, books.now_us

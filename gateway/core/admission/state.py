@@ -253,6 +253,7 @@ class Ticket:
         why: Kind, name and dimension of the limit that it last waited for.
         cost: What its flow was charged.
         levels, held, corrected, epoch: The lane's books when it was admitted.
+        refused: Dimensions of the provider's 429 that it waits again for.
     """
 
     id: str
@@ -275,6 +276,7 @@ class Ticket:
     held: list[int] = field(default_factory=list)
     corrected: list[float] = field(default_factory=list)
     epoch: int = -1
+    refused: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

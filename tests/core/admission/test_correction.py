@@ -175,7 +175,8 @@ def test_several_refused_calls_do_not_all_go_at_once_when_the_block_ends(desk: D
         desk.block(ITPM, for_s=5)
         desk.requeue(ticket, charge(3000))
     assert granted(desk.after(5.01)) == ["a"]
-    assert granted(desk.after(18)) == ["b"]
+    assert granted(desk.after(18)) == []
+    assert granted(desk.after(3)) == ["b"]  # with room for strangers: there must be one
 
 
 def test_a_requeue_of_an_unknown_ticket_is_an_arrival_and_one_sent_twice_changes_nothing(
@@ -230,6 +231,21 @@ def test_the_largest_correction_counts_up_to_a_quarter_of_the_bucket(desk: Desk)
     for remaining, kept in ((9000, 1000), (8500, 1000), (4000, 2500)):
         desk.head("unknown", (ITPM, -1, remaining, 1))
         assert desk.see().strangers[1] == kept
+
+
+def test_each_429_leaves_more_for_strangers_up_to_a_quarter_of_the_bucket(desk: Desk) -> None:
+    """From the moment when the refused call goes again, which the provider itself has named."""
+    desk.arrive("a", charge(100, 10))
+    kept = []
+    for _ in range(7):
+        desk.block(ITPM, for_s=1)
+        desk.requeue("a", charge(100, 10))
+        assert granted([event for _ in range(18) for event in desk.after(1)]) == ["a"]
+        kept.append(round(desk.see().strangers[1]))
+    assert kept == sorted(kept)
+    assert 400 < kept[0] <= 500
+    assert 2000 < kept[-1] <= 2500
+    assert desk.see().strangers[2] == 0
 
 
 def test_strangers_of_whom_nothing_is_heard_are_forgotten_over_minutes(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 -- Lanes: token buckets on the provider's terms, and their correction by what the provider says.
 
-Lane.NB_FADE, Lane.NB_MOST = 5, 0.25 -- minutes; share of a bucket: what is left for strangers
+-- What is left for strangers: fades in minutes; shares of a bucket.
+Lane.NB_FADE, Lane.NB_STEP, Lane.NB_MOST = 5, 0.05, 0.25
 Lane.FILLED_AGAIN = 0.1 -- of a bucket, after the store has lost what it knew
 Lane.ARRIVAL_KEPT = 6 -- for this part of a minute a figure may be the one of a call's arrival
 
@@ -258,6 +259,14 @@ function Lane.correct(L, t, d, remaining, granularity)
         s.lev[d] = level
     end
     s.dri[d] = -off
+end
+
+-- A call that a 429 of these refused goes again: what was left for strangers was not enough.
+function Lane.suspect(L, refused)
+    for _, d in ipairs(refused) do
+        local more, most = L.s.nb[d] + L.cap[d] * Lane.NB_STEP, L.cap[d] * Lane.NB_MOST
+        L.s.nb[d] = more < most and more or most
+    end
 end
 
 -- Nothing before `until_us`, and then from an empty bucket, so that the restart is slow.

@@ -182,7 +182,10 @@ function Operations.requeue(op)
         Queue.touch_budget(S)
     end)
     State.remove('replica:' .. t.rep, t.id)
-    t.c, t.st, t.rep, t.cost, t.dirty = op[8], 0, CALLER, 0, 1
+    t.c, t.st, t.rep, t.cost, t.dirty, t.ref = op[8], 0, CALLER, 0, 1, {}
+    for d = 1, 4 do
+        if s.blk[d] > now and L.cap[d] >= 0 then t.ref[#t.ref + 1] = d end
+    end
     Run.accept(t)
     Queue.enqueue(L, t, 0)
     State.touch_lane(t.L)

@@ -97,6 +97,10 @@ function Pump.admit(L, t, f)
     f.tag = f.tag + t.cost / t.w
     s.sin[b] = now
     Lane.take(L, c)
+    if t.ref then -- a 429 had refused it
+        Lane.suspect(L, t.ref)
+        t.ref = nil
+    end
     Budget.take(Budget.of('agent:' .. t.A), c)
     if t.T ~= '' then Budget.take(Budget.of('team:' .. t.T), c) end
     t.st, t.adm, t.dirty = 1, now, 2
