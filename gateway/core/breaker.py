@@ -34,7 +34,7 @@ What counts as a failure is not for this module to say: see `Result`. Times are 
 as arguments, since facts travel between machines; chance is handed in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from gateway.domain.breaking import FOR_EVER_S, BreakerFact
@@ -175,13 +175,27 @@ class Breaker:
         self._in_row = 0
         return True
 
-    def tell(self, generation: int, result: Result, now_s: float) -> BreakerFact | None:
-        """Give a result; the new state if that has changed it."""
+    def tell(
+        self, generation: int, result: Result, now_s: float, at_least_s: float = 0.0
+    ) -> BreakerFact | None:
+        """Give a result; the new state if that has changed it.
+
+        Args:
+            generation: What `ask` gave.
+            result: What came of the call.
+            now_s: The time.
+            at_least_s: The other side asked to be left alone for so long.
+        """
         if generation != self.fact.generation or result is Result.NOTHING:
             return None
-        if self.fact.state is BreakerState.HALF_OPEN:
-            return self._probed(result, now_s)
-        return self._counted(result, now_s)
+        half_open = self.fact.state is BreakerState.HALF_OPEN
+        moved = self._probed(result, now_s) if half_open else self._counted(result, now_s)
+        if moved is None or moved.state is not BreakerState.OPEN:
+            return moved
+        asked_s = now_s + min(at_least_s, self._settings.longest_s)
+        if asked_s > moved.until_s:
+            moved = self.fact = replace(moved, until_s=asked_s)
+        return moved
 
     def hear(self, fact: BreakerFact) -> bool:
         """Another replica tells a state; whether it is later than ours, and so the one in force."""

@@ -84,10 +84,16 @@ class BreakerBoard:
         return generation
 
     def tell(
-        self, key: BreakerKey, breaker: Breaker, generation: int, result: Result, now_s: float
+        self,
+        key: BreakerKey,
+        breaker: Breaker,
+        generation: int,
+        result: Result,
+        now_s: float,
+        at_least_s: float = 0.0,
     ) -> None:
-        """Give one a result."""
-        self._tell(key, breaker.tell(generation, result, now_s))
+        """Give one a result; see `Breaker.tell`."""
+        self._tell(key, breaker.tell(generation, result, now_s, at_least_s))
 
     def trip(self, key: BreakerKey, cause: str, note: str, now_s: float) -> None:
         """Open one for reasons that are not counted here; nothing if it is open already."""

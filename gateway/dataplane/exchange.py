@@ -224,7 +224,7 @@ class Exchange:
             response.status, response.headers, plain, self._parts.clock.wall()
         )
         call.verdict, call.code = answer.verdict.value, answer.code
-        trial.answered(answer.verdict)
+        trial.answered(answer.verdict, again_s=answer.retry_after_s)
         if answer.verdict is ProviderVerdict.RATE_LIMITED:
             self._block(answer)
         else:

@@ -43,15 +43,23 @@ class Trial:
         self._lane = lane
         self._ended = False
 
-    def answered(self, verdict: ProviderVerdict, after_s: float = 0.0) -> None:
-        """The provider has answered, and its first byte came after so long."""
+    def answered(
+        self, verdict: ProviderVerdict, after_s: float = 0.0, again_s: float | None = None
+    ) -> None:
+        """The provider has answered.
+
+        Args:
+            verdict: What its answer means.
+            after_s: When its first byte came.
+            again_s: When it asked to be called again.
+        """
         gate, late = self._gate, after_s > self._gates.slow_s
         if verdict is ProviderVerdict.OK and not late:
             now_s = self._gates.wall()
             if gate.provider.closed and gate.lane.good(self._lane, now_s):
                 gate.provider.good(self._provider, now_s)
                 return
-        self._tell(*of_answer(verdict, late=late))
+        self._tell(*of_answer(verdict, late=late), again_s or 0.0)
 
     def failed(self, failure: UpstreamFailure) -> None:
         """The provider has not answered, or not to the end."""
@@ -68,12 +76,12 @@ class Trial:
             self._gate.provider.leave(self._provider)
             self._gate.lane.leave(self._lane)
 
-    def _tell(self, provider: Result, lane: Result) -> None:
+    def _tell(self, provider: Result, lane: Result, at_least_s: float = 0.0) -> None:
         gate, gates = self._gate, self._gates
         now_s = gates.wall()
         self.end()
         gates.board.tell(gate.provider_key, gate.provider, self._provider, provider, now_s)
-        gates.board.tell(gate.lane_key, gate.lane, self._lane, lane, now_s)
+        gates.board.tell(gate.lane_key, gate.lane, self._lane, lane, now_s, at_least_s)
 
 
 class Gates:

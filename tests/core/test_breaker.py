@@ -120,6 +120,18 @@ def test_the_open_time_doubles_up_to_a_bound_with_some_chance() -> None:
     assert spans == pytest.approx([5.5, 11.0, 22.0, 44.0, 66.0, 66.0])
 
 
+@pytest.mark.parametrize(
+    ("asked_s", "open_s"), [(0.0, 5.0), (3.0, 5.0), (20.0, 20.0), (900.0, 60.0)]
+)
+def test_it_stays_open_for_as_long_as_the_other_side_asked(asked_s: float, open_s: float) -> None:
+    """Within its own bound: a provider's word does not switch a lane off for a day."""
+    one = breaker()
+    calls(one, BAD, BAD)
+    moved = one.tell(0, BAD, 1000.0, asked_s)
+    assert moved is one.fact
+    assert one.wait_s(1000.0) == pytest.approx(open_s)
+
+
 def test_calm_makes_the_next_open_time_a_first_one() -> None:
     one = opened()
     calls(one, GOOD, GOOD, now_s=1005.0)

@@ -129,6 +129,21 @@ async def test_what_is_the_callers_fault_opens_nothing(
     assert (found["state"], found["generation"]) == ("closed", 0)
 
 
+async def test_a_lane_that_answers_too_slowly_is_left_alone(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    breakers = replace(SLOW.breakers, volume=3, in_row=0)
+    picky = replace(SLOW, breakers=breakers, slow_after_s=0.02)
+    async with (
+        pair(provider, store_url, reliability=picky, ttft_s=0.05) as here,
+        admin(here.url) as asked,
+    ):
+        lanes = [(await here.alice.say(CLAUDE)).headers["x-gateway-lane"] for _ in range(4)]
+        found = await state(asked)
+    assert lanes == ["first-anthropic"] * 3 + ["second-anthropic"]
+    assert (found["state"], found["cause"]) == ("open", "slow_ratio")
+
+
 @pytest.mark.parametrize("how", ["reset", "end"])
 async def test_a_stream_that_breaks_off_counts(
     provider: RunningSimulator, store_url: str, how: Any

@@ -77,6 +77,20 @@ async def test_a_head_that_goes_out_early_does_not_say_who_will_answer(
     assert (move["why"], move["moved"]) == ("lane_blocked", True)
 
 
+async def test_a_call_whose_time_does_not_suffice_moves_at_once(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """The wait is known at admission."""
+    async with pair(provider, store_url, first=ONE_A_MINUTE) as here:
+        await here.alice.say(CLAUDE)
+        answer = await here.alice.say(CLAUDE, extra={"x-gateway-max-wait": "5"})
+        [move] = await moves(here, answer)
+    assert answer.headers["x-gateway-lane"] == "second-anthropic"
+    assert float(answer.headers["x-gateway-queue-ms"]) < 1000
+    assert (move["why"], move["moved"]) == ("queue_timeout", True)
+    assert move["wait_s"] > 5.0
+
+
 async def test_a_short_wait_is_waited_for(provider: RunningSimulator, store_url: str) -> None:
     async with pair(
         provider, store_url, first=ONE_A_MINUTE, minute_s=1.0, reliability=worth(1000, after_s=5.0)

@@ -69,6 +69,7 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
         (BREAKER, "test_failures_in_a_row_open_it"),
         (BREAKER, "test_what_opens_it"),
         (BREAKER, "test_failures_older_than_the_window_do_not_count"),
+        (BREAKERS, "test_a_lane_that_answers_too_slowly_is_left_alone"),
         DEFAULTS,
     ),
     "A lane counts": (
@@ -84,6 +85,7 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "It stays open for 5 s": (
         (BREAKER, "test_the_open_time_doubles_up_to_a_bound_with_some_chance"),
         (BREAKER, "test_calm_makes_the_next_open_time_a_first_one"),
+        (BREAKER, "test_it_stays_open_for_as_long_as_the_other_side_asked"),
         DEFAULTS,
     ),
     "Then it is half open": (
@@ -125,6 +127,7 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
             "test_a_lane_that_is_blocked_for_longer_than_a_call_waits_hands_it_on",
         ),
         (RETRIES, "test_a_failing_lane_hands_over_after_its_repetitions"),
+        (MOVING, "test_a_call_whose_time_does_not_suffice_moves_at_once"),
         (BREAKERS, "test_a_lane_that_fails_is_left_alone_and_its_calls_go_elsewhere"),
     ),
     "A call that may wait": (
