@@ -276,7 +276,12 @@ class Failed:
     failure: Failure
 
 
-Event: TypeAlias = Begun | PartBegun | Delta | PartEnded | Ended | Failed
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The provider is at work and has nothing to say yet."""
+
+
+Event: TypeAlias = Begun | PartBegun | Delta | PartEnded | Ended | Failed | Alive
 
 
 def merged(messages: Iterable[Message]) -> tuple[Message, ...]:

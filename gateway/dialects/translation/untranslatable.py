@@ -2,6 +2,9 @@
 
 from gateway.domain.call import BadCall
 
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+"""The longest event of a stream that is read; a longer one would be missing from the answer."""
+
 
 class Untranslatable(BadCall):
     """The call cannot be said in another format without changing what it asks for."""

@@ -327,3 +327,78 @@ def test_each_dialect_has_a_place_where_it_is_called() -> None:
     assert (
         put(MESSAGES, GENERATE, "a/b?c").written.path == "/v1beta/models/a%2Fb%3Fc:generateContent"
     )
+
+
+CLAUDE_CODE: dict[str, Any] = {
+    "model": "m",
+    "max_tokens": 32_000,
+    "stream": True,
+    "system": [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.331"},
+        {"type": "text", "text": "You are Claude Code.", "cache_control": {"type": "ephemeral"}},
+    ],
+    "messages": [
+        {"role": "user", "content": "Fix the bug."},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+                {"type": "text", "text": "I look."},
+                {
+                    "type": "tool_use",
+                    "id": "toolu_01",
+                    "name": "Read",
+                    "input": {"file_path": "/a.py"},
+                },
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_01", "content": "1\tpass"},
+                {
+                    "type": "text",
+                    "text": "<system-reminder>Be brief.</system-reminder>",
+                    "cache_control": {"type": "ephemeral", "ttl": "1h"},
+                },
+            ],
+        },
+    ],
+    "tools": [
+        {
+            "name": "Read",
+            "description": "Reads a file.",
+            "input_schema": {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "type": "object",
+                "properties": {"file_path": {"type": "string"}},
+                "required": ["file_path"],
+                "additionalProperties": False,
+            },
+            "eager_input_streaming": True,
+        }
+    ],
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "high"},
+    "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    "metadata": {"user_id": '{"device_id":"d","account_uuid":"","session_id":"s"}'},
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [(CHAT, ["thinking"]), (RESPONSES, []), (GENERATE, ["metadata.user_id"])],
+)
+def test_what_claude_code_sends_can_be_sent_elsewhere(target: Endpoint, more: list[str]) -> None:
+    found = put(MESSAGES, target, **CLAUDE_CODE)
+    assert sorted(found.dropped) == sorted(
+        [
+            "context_management",
+            "messages.content.cache_control",
+            "messages.content.thinking",
+            "system.cache_control",
+            "tools.eager_input_streaming",
+            *more,
+        ]
+    )
+    assert b"c2ln" not in found.written.body

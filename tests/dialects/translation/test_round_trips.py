@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.translation.canonical import Event, Failed, Failure, FailureKind, events_of
+from gateway.dialects.translation.canonical import (
+    Alive,
+    Event,
+    Failed,
+    Failure,
+    FailureKind,
+    events_of,
+)
 from gateway.dialects.translation.translation import FORMATS, Reading, StreamTranslator, read
 from gateway.dialects.translation.untranslatable import Dropped, Untranslatable
 from gateway.domain.call import Endpoint
@@ -110,3 +117,13 @@ def test_what_a_translated_request_asks_is_what_was_asked(
     assert seen.choice == request.choice
     assert seen.stream == request.stream
     assert seen.model == made.THINKERS[target]
+
+
+@pytest.mark.parametrize("endpoint", ALL)
+def test_a_sign_of_life_is_passed_on_and_says_nothing(endpoint: Endpoint) -> None:
+    translator = StreamTranslator(
+        FORMATS[Endpoint.MESSAGES].reader(), FORMATS[endpoint].writer(made.CALLER), "x", "m"
+    )
+    sign = translator.feed(b'event: ping\ndata: {"type":"ping"}\n\n')
+    assert sign
+    assert [*FORMATS[endpoint].reader().feed(sign)] in ([], [Alive()])

@@ -6,8 +6,10 @@ import msgspec
 
 from gateway.dialects import sse
 from gateway.dialects.anthropic.responses import Account, Reported
+from gateway.dialects.anthropic.streams import PING
 from gateway.dialects.decoding import UNREADABLE, decode
 from gateway.dialects.translation.canonical import (
+    Alive,
     Begun,
     Delta,
     Ended,
@@ -25,7 +27,7 @@ from gateway.dialects.translation.canonical import (
 )
 from gateway.dialects.translation.format import Caller
 from gateway.dialects.translation.ids import bare
-from gateway.dialects.translation.untranslatable import Unreadable
+from gateway.dialects.translation.untranslatable import MAX_EVENT_BYTES, Unreadable
 from gateway.domain.usage import Usage
 
 from . import answers, failures
@@ -57,7 +59,7 @@ class Reader:
     __slots__ = ("_account", "_decoder", "_finish", "_hidden", "_sequence", "_usage")
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder()
+        self._decoder = sse.Decoder(MAX_EVENT_BYTES)
         self._account = Account()
         self._usage = Usage()
         self._finish = Finish.STOP
@@ -84,6 +86,8 @@ class Reader:
             yield Failed(failures.read(0, data))
         elif event.type == "message_start" and event.message is not None:
             yield self._begun(event.message)
+        elif event.type == "ping":
+            yield Alive()
         elif event.type == "message_delta":
             self._told(event)
         elif event.type == "message_stop":
@@ -154,6 +158,8 @@ class Writer:
                 return _end(event)
             case Failed(failure):
                 return failed(failure, self._caller)
+            case Alive():
+                return PING
 
     def _begin(self, part: Spoken) -> bytes:
         self._index += 1

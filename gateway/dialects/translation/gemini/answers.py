@@ -57,6 +57,7 @@ class Part(msgspec.Struct, rename="camel"):
     text: str | None = None
     thought: bool | None = None
     function_call: Call | None = None
+    inline_data: object = None
 
 
 class Content(msgspec.Struct):
@@ -151,7 +152,7 @@ def _heard(found: Generated) -> Iterator[tuple[int, Part]]:
     """The parts that say something, with the number of each call."""
     calls = 0
     for part in found.parts():
-        if part.function_call is not None or part.text:
+        if part.function_call is not None or part.text or part.inline_data is not None:
             yield calls, part
         calls += part.function_call is not None
 
@@ -159,6 +160,8 @@ def _heard(found: Generated) -> Iterator[tuple[int, Part]]:
 def spoken(part: Part, answer_id: str, number: int) -> Spoken:
     """What a part says; `number` is a call's among the calls of its answer."""
     call = part.function_call
+    if part.inline_data is not None:
+        raise Unreadable("the answer holds media, which its caller's format has no place for")
     if call is not None:
         call_id = call.id or made("call_", answer_id, number)
         return ToolCall(call_id, call.name, compact(call.args or {}))

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.dialects import sse
+from gateway.dialects.gemini.codec import KEEPALIVE
 from gateway.dialects.translation.canonical import (
+    Alive,
     Begun,
     Delta,
     Ended,
@@ -22,6 +24,7 @@ from gateway.dialects.translation.canonical import (
 )
 from gateway.dialects.translation.format import Caller
 from gateway.dialects.translation.sequence import Sequence
+from gateway.dialects.translation.untranslatable import MAX_EVENT_BYTES
 from gateway.domain.usage import Usage
 
 from . import answers, failures
@@ -33,7 +36,7 @@ class Reader:
     __slots__ = ("_begun", "_calls", "_decoder", "_finish", "_over", "_sequence", "_usage")
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder()
+        self._decoder = sse.Decoder(MAX_EVENT_BYTES)
         self._sequence = Sequence()
         self._usage = Usage()
         self._finish = Finish.STOP
@@ -72,7 +75,7 @@ class Reader:
         self._finish = found.finish() or self._finish
 
     def _part(self, part: answers.Part, answer_id: str) -> Iterator[Event]:
-        if part.function_call is None and not part.text:
+        if part.function_call is None and not part.text and part.inline_data is None:
             return
         said = answers.spoken(part, answer_id, self._calls)
         if isinstance(said, ToolCall):
@@ -131,6 +134,8 @@ class Writer:
             case Failed(failure):
                 out = self._encoded({"error": failures.error_object(failure)})
                 return out + (b"]" if self._caller.in_array else b"")
+            case Alive():
+                return KEEPALIVE
 
     def _more(self, text: str) -> bytes:
         if isinstance(self._part, ToolCall):

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.dialects import sse
+from gateway.dialects.openai.codec import COMMENT
 from gateway.dialects.translation.canonical import (
+    Alive,
     Begun,
     Delta,
     Ended,
@@ -22,7 +24,7 @@ from gateway.dialects.translation.canonical import (
 from gateway.dialects.translation.format import Caller
 from gateway.dialects.translation.ids import bare
 from gateway.dialects.translation.sequence import Sequence
-from gateway.dialects.translation.untranslatable import Unreadable
+from gateway.dialects.translation.untranslatable import MAX_EVENT_BYTES, Unreadable
 from gateway.domain.usage import Usage
 
 from . import chat_answers as answers
@@ -48,7 +50,7 @@ class Reader:
     )
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder()
+        self._decoder = sse.Decoder(MAX_EVENT_BYTES)
         self._sequence = Sequence()
         self._usage = Usage()
         self._finish = Finish.STOP
@@ -147,6 +149,8 @@ class Writer:
                 return self._end(finish, usage)
             case Failed(failure):
                 return sse.encode(msgspec.json.encode({"error": failures.error_object(failure)}))
+            case Alive():
+                return COMMENT
 
     def _call(self, part: ToolCall) -> bytes:
         self._calls += 1

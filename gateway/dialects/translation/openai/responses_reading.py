@@ -19,7 +19,7 @@ from gateway.dialects.translation.canonical import (
 )
 from gateway.dialects.translation.ids import bare
 from gateway.dialects.translation.sequence import Sequence
-from gateway.dialects.translation.untranslatable import Unreadable
+from gateway.dialects.translation.untranslatable import MAX_EVENT_BYTES, Unreadable
 from gateway.domain.usage import Usage
 
 from . import failures
@@ -50,7 +50,7 @@ class Reader:
     __slots__ = ("_called", "_decoder", "_over", "_refused", "_sequence")
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder()
+        self._decoder = sse.Decoder(MAX_EVENT_BYTES)
         self._sequence = Sequence()
         self._called: set[int] = set()  # items whose arguments have begun to come
         self._refused = False

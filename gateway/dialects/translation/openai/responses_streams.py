@@ -3,7 +3,9 @@
 import msgspec
 
 from gateway.dialects import sse
+from gateway.dialects.openai.codec import COMMENT
 from gateway.dialects.translation.canonical import (
+    Alive,
     Begun,
     Delta,
     Ended,
@@ -63,6 +65,8 @@ class Writer:
                 return self._event(f"response.{response['status']}", {"response": response})
             case Failed(failure):
                 return self._fail(failure)
+            case Alive():
+                return COMMENT
 
     def _begin(self) -> bytes:
         item = self._item("", "in_progress")
