@@ -69,6 +69,12 @@ class Router:
                 no policy says what it means.
         """
         if call.matched.endpoint not in ROUTED:
+            if is_virtual(facts.model):
+                raise refused(
+                    Reason.UNKNOWN_MODEL,
+                    f"{facts.model[:80]} stands for more than one model; name one of them here.",
+                    param="model",
+                )
             return None
         caller = Caller(facts.model, agent.name, agent.team, call.priority, call.path, call.tags)
         route = matching(destinations.topology.routes, caller)

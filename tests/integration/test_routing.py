@@ -229,9 +229,13 @@ async def test_auto_means_what_its_policy_says(simulator: RunningSimulator, stor
         assert served(await client.ask(EASY, model="auto")) == WEAK
         hard = await client.ask(HARD, model="auto:easy")
         assert (served(hard), hard.headers["x-gateway-requested-model"]) == (STRONG, "auto:easy")
-        for model, key in (("auto:other", KEY), ("auto", OTHER_KEY)):
+        for path, model, key in (
+            ("/v1/messages", "auto:other", KEY),
+            ("/v1/messages", "auto", OTHER_KEY),
+            ("/v1/messages/count_tokens", "auto", KEY),
+        ):
             refused = await client.http.post(
-                "/v1/messages",
+                path,
                 json={"model": model, "max_tokens": 9, "messages": []},
                 headers={"x-api-key": key},
             )

@@ -38,12 +38,10 @@ def _powers(base: int) -> _Hashes:
 
 
 _POWERS, _INVERSES = _powers(_ODD), _powers(pow(_ODD, -1, 2**64))
-_LOWER = np.arange(256, dtype=np.uint8)
-_LOWER[ord("A") : ord("Z") + 1] += 32
-_CODES = _LOWER.astype(np.uint64) + np.uint64(1)
-_IN_WORD = np.zeros(256, np.int8)
-for _low, _high in ((b"0", b"9"), (b"A", b"Z"), (b"a", b"z"), (b"\x80", b"\xff")):
-    _IN_WORD[_low[0] : _high[0] + 1] = 1
+_LOWER = bytes(range(256)).lower()
+_IN_WORD = bytes(
+    (chr(byte).isascii() and chr(byte).isalnum()) or byte >= 0x80 for byte in range(256)
+)
 
 
 def features(text: str) -> Array:
@@ -51,7 +49,7 @@ def features(text: str) -> Array:
     raw = text.encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
         raw = raw[: MAX_BYTES // 2] + raw[-MAX_BYTES // 2 :]
-    hashes = _hashes(np.frombuffer(raw, np.uint8))
+    hashes = _hashes(raw)
     found = np.empty(WIDTH, np.float32)
     found[:BUCKETS] = _bagged(hashes)
     found[BUCKETS] = LENGTH_SCALE * (math.log1p(len(raw)) - 5.0)
@@ -59,14 +57,17 @@ def features(text: str) -> Array:
     return found
 
 
-def _hashes(text: npt.NDArray[np.uint8]) -> _Hashes:
+def _hashes(text: bytes) -> _Hashes:
     """The hashes of all words, then those of all pairs of neighbours."""
     inside = np.zeros(len(text) + 2, np.int8)
-    inside[1:-1] = _IN_WORD[text]
+    inside[1:-1] = np.frombuffer(text.translate(_IN_WORD), np.int8)
     edges = np.diff(inside)
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     sums = np.zeros(len(text) + 1, np.uint64)
-    np.cumsum(_CODES[text] * _POWERS[: len(text)], out=sums[1:])
+    codes = np.frombuffer(text.translate(_LOWER), np.uint8).astype(np.uint64)
+    codes += np.uint64(1)
+    codes *= _POWERS[: len(text)]
+    np.cumsum(codes, out=sums[1:])
     words = _mixed((sums[ends] - sums[starts]) * _INVERSES[starts])
     pairs = _mixed(words[:-1] * np.uint64(31) + words[1:] * _PAIR)
     return np.concatenate((words, pairs))

@@ -14,6 +14,8 @@ from gateway.domain.value import value
 
 _K = 1_000
 _REMEMBERED = 1_000
+_TOLD = 80
+"""Callers make up names of any length, and what is lacking goes into logs."""
 
 
 @value
@@ -151,10 +153,10 @@ def unmet(
             return need.value
     for beta in betas:
         if beta not in HARMLESS_BETAS and f"beta:{beta}" not in stated:
-            return f"beta:{beta}"
+            return f"beta:{beta}"[:_TOLD]
     for field in unknown:
         if f"field:{field}" not in stated:
-            return f"field:{field}"
+            return f"field:{field}"[:_TOLD]
     most = context_tokens
     if most is None:
         most = known.context_tokens if known is not None else 0

@@ -27,6 +27,7 @@ HAIKU, NANO = "claude-haiku-4-5-20251001", "gpt-4.1-nano"
         (HAIKU, set(), 1, {"betas": ["oauth-2025-04-20"]}, ""),
         (HAIKU, set(), 1, {"unknown": ["speed"]}, "field:speed"),
         (HAIKU, set(), 1, {"unknown": ["speed"], "can": ["field:speed"]}, ""),
+        (HAIKU, set(), 1, {"unknown": ["x" * 999]}, "field:" + "x" * 74),
         (HAIKU, set(), 300_000, {"context_tokens": 400_000}, ""),
         (NANO, {Need.TOOLS}, 1, {}, ""),
         (NANO, {Need.TOOLS, Need.PARALLEL_TOOLS}, 1, {}, "parallel_tools"),
