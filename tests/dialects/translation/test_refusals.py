@@ -330,7 +330,6 @@ def test_each_dialect_has_a_place_where_it_is_called() -> None:
 
 
 CLAUDE_CODE: dict[str, Any] = {
-    "model": "m",
     "max_tokens": 32_000,
     "stream": True,
     "system": [
