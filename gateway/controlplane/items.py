@@ -181,6 +181,7 @@ def add_edits(
     @router.delete(
         path,
         status_code=204,
+        response_class=Response,
         summary=f"Delete one {one}",
         dependencies=[wants(role)],
         responses=responses(404, 409, 412),

@@ -212,7 +212,11 @@ async def patch_key(
 
 
 @router.delete(
-    "/keys/{key_id}", status_code=204, summary="Revoke a key", responses=responses(404, 412)
+    "/keys/{key_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Revoke a key",
+    responses=responses(404, 412),
 )
 async def revoke_key(
     key_id: KeyId, by: Admin, changes: Recording, parts: Parts,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from gateway.domain.call import Priority
 from gateway.domain.outcome import Reason
@@ -65,6 +66,7 @@ async def move_call(
 @router.delete(
     "/queue/{request_id}",
     status_code=204,
+    response_class=Response,
     summary="End the wait of a call",
     responses=responses(404),
 )

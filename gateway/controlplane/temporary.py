@@ -175,6 +175,7 @@ async def create_temporary(
 @router.delete(
     "/temporary-budgets/{budget_id}",
     status_code=204,
+    response_class=Response,
     summary="End a temporary budget",
     responses=responses(404, 409),
 )

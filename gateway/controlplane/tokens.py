@@ -100,7 +100,11 @@ async def create_token(
 
 
 @router.delete(
-    "/tokens/{token_id}", status_code=204, summary="End a token", responses=responses(404)
+    "/tokens/{token_id}",
+    status_code=204,
+    response_class=Response,
+    summary="End a token",
+    responses=responses(404),
 )
 async def delete_token(
     token_id: str,
