@@ -12,12 +12,17 @@ Four signs, each of them something that no agent does while it gets on with its 
     context   a conversation that only ever grows, call by      how often, how many tokens
               call, beyond any use
 
+Replicas tell each other what begins to look like a loop (`Sighting`), each from the second time on, so
+that an agent whose calls are spread over n of them is found a few calls later. Norms and
+conversations are each replica's own.
+
 An SDK's own retries are not the agent's (`x-stainless-retry-count` above 0), nor are failures of
 providers and limits of the gateway; neither counts. What is seen of one agent is bounded; times are
 seconds of any one clock, given as arguments.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,6 +107,21 @@ class Evidence:
     text: str
 
 
+@value
+class Sighting:
+    """One more turn of what may be a loop, as replicas tell each other.
+
+    Attributes:
+        fingerprint: Of a call that was repeated; empty for an error.
+        worked: A call of the agent went well after errors: they are not in a row.
+    """
+
+    agent: str
+    fingerprint: str
+    at_s: float
+    worked: bool = False
+
+
 @dataclass(slots=True)
 class _Context:
     tokens: int = 0
@@ -145,15 +165,25 @@ class _Agent:
     calls: OrderedDict[str, float | deque[float]] = field(default_factory=OrderedDict)
     """When each call was made: most are made once."""
     errors: deque[float] = field(default_factory=deque)
+    status: int = 0
+    """Of the last error seen here."""
     spending: _Spending = field(default_factory=_Spending)
     contexts: OrderedDict[str, _Context] = field(default_factory=OrderedDict)
 
 
 class RunawayWatch:
-    """What one replica has seen of each agent."""
+    """What one replica has seen of each agent.
 
-    def __init__(self, settings: RunawaySettings) -> None:
+    Args:
+        settings: From where on an agent runs away.
+        tell: Takes what the other replicas should hear.
+    """
+
+    def __init__(
+        self, settings: RunawaySettings, tell: Callable[[Sighting], None] = lambda _: None
+    ) -> None:
         self._settings = settings
+        self._tell = tell
         self._agents: OrderedDict[str, _Agent] = OrderedDict()
 
     def see(self, seen: Seen, now_s: float) -> Evidence | None:
@@ -168,6 +198,18 @@ class RunawayWatch:
             or self._growing(agent, seen)
         )
 
+    def hear(self, seen: Sighting) -> None:
+        """Another replica has seen this; what follows from it shows with the next call here."""
+        if self._settings.mode is RunawayMode.OFF:
+            return
+        agent = self._agent(seen.agent)
+        if seen.worked:
+            agent.errors.clear()
+        elif seen.fingerprint:
+            self._again(agent, seen.fingerprint, seen.at_s)
+        else:
+            self._error(agent, seen.at_s)
+
     def forget(self, agent: str) -> None:
         """An agent begins anew; its norm is kept."""
         known = self._agents.get(agent)
@@ -179,17 +221,24 @@ class RunawayWatch:
         most = self._settings.repeated
         if not (most and seen.fingerprint):
             return None
-        calls = agent.calls
-        times = calls.get(seen.fingerprint)
+        if seen.fingerprint in agent.calls:
+            self._tell(Sighting(seen.agent, seen.fingerprint, now_s))
+        return self._again(agent, seen.fingerprint, now_s)
+
+    def _again(self, agent: _Agent, fingerprint: str, now_s: float) -> Evidence | None:
+        most, calls = self._settings.repeated, agent.calls
+        if not most:
+            return None
+        times = calls.get(fingerprint)
         if times is None and most > 1:
-            calls[seen.fingerprint] = now_s
+            calls[fingerprint] = now_s
             if len(calls) > MAX_CALLS:
                 calls.popitem(last=False)
             return None
         if not isinstance(times, deque):
             first = () if times is None else (times,)
-            times = calls[seen.fingerprint] = deque(first, maxlen=most)
-        calls.move_to_end(seen.fingerprint)
+            times = calls[fingerprint] = deque(first, maxlen=most)
+        calls.move_to_end(fingerprint)
         times.append(now_s)
         if len(times) < most or now_s - times[0] > self._settings.window_s:
             return None
@@ -198,21 +247,26 @@ class RunawayWatch:
         )
 
     def _failing(self, agent: _Agent, seen: Seen, now_s: float) -> Evidence | None:
-        most = self._settings.errors
-        if not seen.caller_fault:
-            if seen.status < 400:
-                agent.errors.clear()
-            return None
         errors = agent.errors
+        if not seen.caller_fault:
+            if seen.status < 400 and errors:
+                errors.clear()
+                self._tell(Sighting(seen.agent, "", now_s, worked=True))
+            return None
+        agent.status = seen.status
+        if errors:
+            self._tell(Sighting(seen.agent, "", now_s))
+        return self._error(agent, now_s)
+
+    def _error(self, agent: _Agent, now_s: float) -> Evidence | None:
+        most, errors = self._settings.errors, agent.errors
         errors.append(now_s)
-        while now_s - errors[0] > self._settings.window_s:
+        while now_s - errors[0] > self._settings.window_s or len(errors) > max(most, 1):
             errors.popleft()
         if not most or len(errors) < most:
             return None
-        return Evidence(
-            "errors",
-            f"{len(errors)} calls in a row failed by its own fault, the last one with {seen.status}",
-        )
+        last = f", the last one here with {agent.status}" if agent.status else ""
+        return Evidence("errors", f"{most} calls in a row failed by its own fault{last}")
 
     def _spending(self, agent: _Agent, seen: Seen, now_s: float) -> Evidence | None:
         settings, spending = self._settings, agent.spending

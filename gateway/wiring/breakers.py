@@ -21,6 +21,7 @@ from gateway.ports import Audit, BreakerObserver, Clock, StoreSilent
 from gateway.store.background import pause, running
 from gateway.store.breakers import SharedBreakers
 from gateway.store.connection import ROOT, Client
+from gateway.store.sightings import Sightings
 
 from .runaways import Runaways, breaker_settings
 
@@ -78,9 +79,11 @@ class JoinedBreakers:
         """Tell other replicas, and hear them, until the context ends."""
         async with (
             SharedBreakers(redis, ROOT, self.board.hear) as shared,
+            Sightings(redis, ROOT, self.runaways.hear).shared() as sightings,
             running("breaker audit", self._audit_for_ever()),
         ):
             self._tell = shared.tell
+            self.runaways.tell = sightings.tell
             yield self
 
     def _moved(self, key: BreakerKey, fact: BreakerFact, here: bool) -> None:

@@ -1,15 +1,23 @@
 """Watches agents by their finished calls, says which run away, and stops them if that is wanted.
 
-Each replica watches the calls that it serves itself; an agent that one of them stops is stopped at
-all. An agent is told of once per cause and pause, so that a loop does not fill the log.
+Each replica watches the calls that it serves itself, and hears what the others find suspicious; an
+agent that one of them stops is stopped at all. An agent is told of once per cause and pause, so that a loop does not fill the log.
 """
 
 import logging
+from collections.abc import Callable
 
 from gateway.core.breaker import BreakerSettings
 from gateway.core.breaker_board import BreakerBoard
 from gateway.core.explaining import CLIENT_LEFT
-from gateway.core.runaway import Evidence, RunawayMode, RunawaySettings, RunawayWatch, Seen
+from gateway.core.runaway import (
+    Evidence,
+    RunawayMode,
+    RunawaySettings,
+    RunawayWatch,
+    Seen,
+    Sighting,
+)
 from gateway.domain.breaking import BreakerKey
 from gateway.domain.facts import AgentTrip, BreakerScope, CallRecord
 from gateway.domain.outcome import Fault
@@ -38,7 +46,9 @@ class Runaways:
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._watch = RunawayWatch(settings)
+        self._watch = RunawayWatch(settings, self._say)
+        self.tell: Callable[[Sighting], None] = _nobody
+        """Takes what the other replicas should hear."""
         self._board = board
         self._observer = observer
         self._clock = clock
@@ -52,6 +62,13 @@ class Runaways:
         evidence = self._watch.see(_seen(record), now_s)
         if evidence is not None:
             self._act(record.agent, evidence, now_s)
+
+    def hear(self, seen: Sighting) -> None:
+        """Another replica has seen this."""
+        self._watch.hear(seen)
+
+    def _say(self, seen: Sighting) -> None:
+        self.tell(seen)
 
     def forget(self, agent: str) -> None:
         """An agent was resumed, and begins anew."""
@@ -73,6 +90,10 @@ class Runaways:
             "agent %s runs away%s: %s", agent, " and is stopped" if enforced else "", evidence.text
         )
         self._observer.agent_tripped(AgentTrip(agent, evidence.cause, enforced=enforced))
+
+
+def _nobody(seen: Sighting) -> None:
+    """Before there is somebody to tell."""
 
 
 def _seen(record: CallRecord) -> Seen:

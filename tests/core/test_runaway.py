@@ -14,6 +14,7 @@ from gateway.core.runaway import (
     RunawaySettings,
     RunawayWatch,
     Seen,
+    Sighting,
 )
 
 SETTINGS = RunawaySettings(
@@ -100,6 +101,46 @@ def test_side_calls_do_not_hide_growth_and_compaction_ends_it() -> None:
     assert found(*growing(*sizes)) == ["context"]
     cut = [*range(900, 1400, 100), *[200] * SIDE_CALLS, *range(900, 1400, 100)]
     assert found(*growing(*cut)) == []
+
+
+@pytest.mark.parametrize("call", [SAME, WRONG])
+def test_replicas_that_tell_each_other_find_a_loop_together(call: Seen) -> None:
+    told: list[list[Sighting]] = [[], []]
+    watches = [RunawayWatch(SETTINGS, seen.append) for seen in told]
+    calls = 0
+    evidence = None
+    while evidence is None:
+        here = calls % 2
+        evidence = watches[here].see(call, float(calls))
+        for one in told[here]:
+            watches[1 - here].hear(one)
+        told[here].clear()
+        calls += 1
+    most = SETTINGS.repeated if call is SAME else SETTINGS.errors
+    assert most <= calls <= most + 2, "each keeps its first to itself"
+
+
+def test_a_call_that_works_elsewhere_ends_a_row_of_errors_here() -> None:
+    told: list[Sighting] = []
+    here, there = RunawayWatch(SETTINGS), RunawayWatch(SETTINGS, told.append)
+    for watch in (here, there):
+        for _ in range(SETTINGS.errors - 1):
+            watch.see(WRONG, 1.0)
+    told.clear()
+    there.see(CALL, 1.0)
+    for one in told:
+        here.hear(one)
+    assert here.see(WRONG, 1.0) is None
+    assert told == [Sighting("a", "", 1.0, worked=True)]
+
+
+def test_what_is_made_once_is_told_to_nobody() -> None:
+    told: list[Sighting] = []
+    watch = RunawayWatch(SETTINGS, told.append)
+    for number in range(50):
+        watch.see(replace(CALL, fingerprint=str(number)), float(number))
+    watch.see(WRONG, 60.0)
+    assert told == []
 
 
 def test_it_begins_anew_when_it_is_resumed_but_keeps_its_norm() -> None:

@@ -112,7 +112,25 @@ async def test_a_loop_of_errors(provider: RunningSimulator, store_url: str) -> N
             assert (await alice.say(ANTHROPIC, prompt=f"no {number}")).status == 400
         found = await stopped(asked)
     assert found["cause"] == "errors"
-    assert "the last one with 400" in found["evidence"]
+    assert "the last one here with 400" in found["evidence"]
+
+
+async def test_a_loop_that_is_spread_over_replicas(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """Each alone would need 15 calls; what one has seen takes a tenth of a second to the other."""
+    settings = replace(STRICT, repeated=8)
+    async with (
+        watched(provider, store_url, settings) as (running, alice, _),
+        running_gateway(running.settings, store_url) as other,
+        agent(other.url) as there,
+    ):
+        served = 0
+        for number in range(15):
+            answer = await (there if number % 2 else alice).say(ANTHROPIC)
+            served += answer.status == 200
+            await asyncio.sleep(0.15)
+    assert 8 <= served <= 11
 
 
 @pytest.mark.parametrize("mode", [RunawayMode.WARN, RunawayMode.OFF])

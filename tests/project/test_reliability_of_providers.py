@@ -210,7 +210,10 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
         (RUNAWAY, "test_it_begins_anew_when_it_is_resumed_but_keeps_its_norm"),
         DEFAULTS,
     ),
-    "Each worker sees": ((RUNAWAY, "test_loops"),),
+    "Replicas tell each other": (
+        (RUNAWAYS, "test_a_loop_that_is_spread_over_replicas"),
+        (RUNAWAY, "test_replicas_that_tell_each_other_find_a_loop_together"),
+    ),
 }
 
 
