@@ -99,8 +99,8 @@ FLOOR: Final = Leaf(
 )  # fmt: skip
 CEILING: Final = Leaf(
     "ceiling", kinds.optional(texts.model()),
-    "Where a route matches that is enforced, this agent gets no model that is dearer than this "
-    "one, whatever it asks for.",
+    "Where an enforced route matches, a call for a model that is dearer than this one is moved "
+    "wherever the simple model can answer it, whatever the caller asks for.",
     None, "`none`",
 )  # fmt: skip
 BOUNDS: Final = Section("route", "Bounds that no header passes.", (FLOOR, CEILING))

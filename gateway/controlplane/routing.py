@@ -212,7 +212,11 @@ def _shown(route: Route, parts: AdminParts) -> RouteFigures:
 
 
 def _figures(arm: Arm, counts: ArmCounts) -> ArmFigures:
-    saved = {Arm.ROUTED: counts.saved, Arm.SHADOW: counts.stay - counts.other}.get(arm, 0)
+    saved = 0
+    if arm in {Arm.ROUTED, Arm.BOUND}:
+        saved = counts.saved
+    elif arm is Arm.SHADOW:
+        saved = counts.stay - counts.other
     return ArmFigures(
         conversations=counts.conversations,
         troubled=counts.troubled,

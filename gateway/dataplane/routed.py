@@ -16,6 +16,7 @@ from .target import Target
 
 _HEADS = 3
 """Tools, system and first message: what other conversations may begin with, too."""
+_MOVED = frozenset({Arm.ROUTED, Arm.BOUND})
 _NOBODY = Side("", 0, 0, caches=False, cached_from_tokens=0)
 
 
@@ -31,7 +32,7 @@ class Routing:
     """
 
     __slots__ = (
-        "_facts", "_move", "_parts", "_sign", "_warm", "asked", "conversation", "mode", "retry",
+        "_doubted", "_facts", "_move", "_parts", "_sign", "_warm", "asked", "conversation", "mode", "retry",
         "route", "sides", "stay", "verdict",
     )  # fmt: skip
 
@@ -51,6 +52,7 @@ class Routing:
         self._move = stay
         self._parts = parts
         self._sign = ""
+        self._doubted = False
 
     def weigh(
         self, facts: CallFacts, move: Target, sides: tuple[Side, Side], warm: int | None
@@ -82,18 +84,25 @@ class Routing:
         return cost.microusd, cost.priced
 
     def unfit(self, target: Target, status: int, verdict: ProviderVerdict, body: bytes) -> bool:
-        """Whether the simple model's provider says that it cannot take this call.
+        """Whether the simple model has refused a call that the other may take.
 
-        The conversation is then taken back for good.
+        Any refusal of a moved call is worth asking the model that the caller named: nobody is worse
+        off for a route. Where the provider says why, or where the other then answers, the
+        conversation is taken back for good.
         """
-        if not self.moves or target is not self._move:
+        moved = self.moves and target is self._move
+        if not moved or verdict is not ProviderVerdict.CALLER_ERROR:
             return False
         sign = refused_by_provider(status, verdict, body)
-        if not sign:
-            return False
+        if sign:
+            self._take_back(sign)
+        else:
+            self._doubted = True
+        return True
+
+    def _take_back(self, sign: str) -> None:
         self._sign = sign
         self._parts.ledger.take_back(self.conversation, self._parts.clock.wall())
-        return True
 
     def headers(self, target: Target | None) -> Headers:
         """Policy, mode, choice and reason, as a structured field (RFC 8941), and what was asked.
@@ -102,8 +111,9 @@ class Routing:
             target: The option that answers, if one does.
         """
         verdict = self.verdict
-        why = Why.ESCALATED if self._sign else verdict.why
-        choice = Choice.STAY if self._sign else verdict.choice
+        back = bool(self._sign) or (self._doubted and target is self.stay)
+        why = Why.ESCALATED if back else verdict.why
+        choice = Choice.STAY if back else verdict.choice
         told = f"{self.route.name};mode={self.mode};choice={choice};reason={why}"
         if target is not None and not any(target is one for one in self.targets):
             told += ";fallback"
@@ -131,6 +141,8 @@ class Routing:
             fault: Whose fault an unsuccessful call was.
         """
         moved = answered is not None and answered is self._move and self.moves
+        if self._doubted and answered is self.stay and fault is None and usage.total_tokens:
+            self._take_back("refused")
         stay, other = actual, actual
         if usage.total_tokens and self._facts is not None and self._move is not self.stay:
             stay, other = self._reckon(moved, usage, actual)
@@ -169,7 +181,7 @@ class Routing:
             self._parts.ledger.warmed(answered.model, prefix.digest, facts.cache_lifetime_s, now)
 
     def _saved(self, arm: Arm, actual: int, stay: int, other: int) -> int:
-        if arm is Arm.ROUTED:
+        if arm in _MOVED:
             return stay - actual
         return stay - other if arm is Arm.SHADOW and self.verdict.moves else 0
 
@@ -182,7 +194,7 @@ class Routing:
         would_stay, after_stay = counterfactual(stay_side, usage, held.stay, now, lifetime_s)
         would_move, after_move = counterfactual(move_side, usage, held.move, now, lifetime_s)
         stay, other = actual, actual
-        if self.verdict.arm is Arm.ROUTED:
+        if self.verdict.arm in _MOVED:
             # It may have been moved before: what staying would have cost is not what was paid.
             stay = self.price(stay_side.model, would_stay)[0]
         if not moved:

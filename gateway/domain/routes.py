@@ -75,6 +75,8 @@ class Arm(StrEnum):
     SHADOW = "shadow"
     """Would have moved, but the route only watches."""
     STAYED = "stayed"
+    BOUND = "bound"
+    """Moved by the agent's ceiling: saves, and is not compared."""
 
 
 class Trouble(StrEnum):

@@ -109,7 +109,7 @@ class Agent:
     floor: str | None = None
     """No route gives it a model that is cheaper than this one."""
     ceiling: str | None = None
-    """No enforced route gives it a model that is dearer than this one."""
+    """An enforced route moves its calls for dearer models wherever the simple one can answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from gateway.domain.routes import Preference, Route, RouteMatch, RouteMode
@@ -337,6 +338,33 @@ async def test_a_conversation_keeps_its_model_on_another_replica(
             session = {"x-gateway-session": session["x-gateway-session"] + "x"}
             assert told(await one.ask(EASY, headers=session)) == "move/simple"
         assert told(later) == "move/pinned"
+
+
+async def test_any_refusal_of_a_moved_call_is_put_to_the_model_that_was_asked_for(
+    simulator: RunningSimulator, store_url: str
+) -> None:
+    rule = FaultRule("status", model=WEAK, status=400, message="odd: something new", count=1)
+    async with routed(simulator, store_url, ENFORCED) as client:
+        simulator.state.faults.set([rule])
+        try:
+            answer = await client.ask(EASY)
+            assert (told(answer), served(answer)) == ("stay/escalated", STRONG)
+            assert told(await client.ask(EASY)) == "stay/pinned"
+            both = msgspec.structs.replace(rule, model="*", count=2)
+            simulator.state.faults.set([both])
+            wrong = await client.http.post(
+                "/v1/messages",
+                json={
+                    "model": STRONG,
+                    "max_tokens": 9,
+                    "messages": [{"role": "user", "content": "Another."}],
+                },
+                headers={"x-api-key": KEY},
+            )
+            assert (wrong.status_code, "something new" in wrong.text) == (400, True)
+        finally:
+            simulator.state.faults.clear()
+        assert told(await client.ask("Another.")) == "move/pinned"
 
 
 async def test_a_cheap_model_that_fails_is_stood_in_for_and_counted_against_the_route(

@@ -212,11 +212,11 @@ def _escalated(asked: Question, found: Verdict, sign: str) -> Verdict:
 
 def _counted(asked: Question, found: Verdict, sign: str) -> Verdict:
     """In which arm the conversation is; the holdout stays although it would have moved."""
-    arm = asked.pin.arm if asked.pin is not None else None
     choice, why = found.choice, found.why
-    if arm is None:
-        arm = _arm(asked, found)
-    if found.moves and found.why is not Why.CEILING:
+    arm = asked.pin.arm if asked.pin is not None else _arm(asked, found)
+    if found.why is Why.CEILING:
+        arm = Arm.BOUND if asked.mode is RouteMode.ENFORCE else Arm.SHADOW
+    elif found.moves:
         if arm is Arm.HOLDOUT:
             choice, why = Choice.STAY, Why.HOLDOUT
         elif arm is Arm.SHADOW and asked.mode is RouteMode.ENFORCE:

@@ -132,6 +132,11 @@ def test_the_holdout_remembers_what_would_have_been() -> None:
     assert (stuck.arm, stuck.sign) == (Arm.HOLDOUT, "repeated_tool_call")
 
 
+def test_what_a_ceiling_moves_is_not_compared() -> None:
+    found = decide(replace(HARD, above_ceiling=True, route=replace(ROUTE, holdout=0.999999)))
+    assert (found.choice, found.arm) == (Choice.MOVE, Arm.BOUND)
+
+
 def test_in_shadow_a_decision_is_counted_as_such() -> None:
     found = decide(replace(QUESTION, mode=RouteMode.SHADOW))
     assert (found.choice, found.arm) == (Choice.MOVE, Arm.SHADOW)
