@@ -27,7 +27,6 @@ from hashlib import blake2b
 from typing import Any, Self, TypeAlias
 
 import msgspec
-from redis.exceptions import RedisError
 
 from gateway.core.estimate import EstimateBook
 from gateway.core.routing.conversations import Pin
@@ -265,7 +264,7 @@ class SharedRoutes:
             return
         self._ledger.return_to_shadow(route.name, str(finding))
         _log.warning("route %s returns to shadow: %s", route.name, finding)
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*FAILURES):
             key = self._returned_key(route)
             await self._redis.set(key, str(finding), nx=True, ex=_KEEP_RETURNED_S)
 

@@ -15,7 +15,7 @@ from gateway.store.background import running
 from gateway.store.connection import ROOT, Client, connect
 from gateway.store.routes import SharedRoutes
 from gateway.wiring.clock import SystemClock
-from tests.fixtures.valkey import ValkeyProcess
+from tests.fixtures.valkey import ValkeyCluster, ValkeyProcess
 
 from .admitting import until
 
@@ -143,4 +143,26 @@ async def test_without_the_store_nothing_is_lost_and_unknown_means_stay(
         await until(complete, "the return")
     await one.shared.sync_once()
     assert one.ledger.counts("one")[Arm.ROUTED].conversations == 30
+    await redis.aclose()
+
+
+async def test_it_works_on_a_cluster(valkey_cluster: ValkeyCluster) -> None:
+    valkey_cluster.flush()
+    redis = await connect(valkey_cluster.url)
+    first, second = Replica(redis, "a"), Replica(redis, "b")
+
+    async def pinned() -> bool:
+        return second.ledger.pins.get("talk", CLOCK.wall()) is not None
+
+    async with second.shared:
+        first.ledger.remember("talk", pin())
+        first.conversations(Arm.ROUTED, 3, 1)
+        await first.shared.flush()
+        await until(pinned, "a pin")
+        await first.shared.sync_once()
+        await second.shared.sync_once()
+        assert second.ledger.counts("one")[Arm.ROUTED].conversations == 3
+        await second.shared.resume(ROUTE)
+        await first.shared.sync_once()
+        assert first.ledger.counts("one")[Arm.ROUTED].conversations == 0
     await redis.aclose()
