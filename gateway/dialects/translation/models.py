@@ -21,6 +21,37 @@ CLAUDE_MAX_OUTPUT: Final = 32_000
 model can, and only real output counts against its limit (provider-facts A4)."""
 
 
+_MAX_OUTPUT: Final = tuple(
+    (re.compile(pattern), tokens)
+    for pattern, tokens in (
+        (r"gpt-4o-64k", 65_536),
+        (r"gpt-4o|chatgpt-4o", 16_384),
+        (r"gpt-4\.1", 32_768),
+        (r"gpt-3|gpt-4-turbo|gpt-4-\d+-preview", 4_096),
+        (r"gpt-4", 8_192),
+        (r"o\d", 100_000),
+        (r"gpt-[5-9]", 128_000),
+        (r"claude-3-[57]-sonnet|claude-3-5-haiku", 8_192),
+        (r"claude-3", 4_096),
+        (r"claude-opus-4(?:-[01])?(?:-\d{8})?$", 32_000),
+        (r"claude-(?:sonnet-4|haiku-4|opus-4-5)(?:-[05])?(?:-\d{8})?$", 64_000),
+        (r"claude-", 128_000),
+        (r"gemini-(?:1|2\.0)", 8_192),
+        (r"gemini-", 65_536),
+    )
+)
+"""The longest answers (provider-facts A6, B6, B12; older models by their providers' pages): agents
+ask for as much as their usual model can, and others refuse a number over their own."""
+
+
+def bounded_output(model: str, tokens: int) -> int:
+    """A maximum of output tokens that the model takes; the same where nothing is known of it."""
+    for pattern, most in _MAX_OUTPUT:
+        if pattern.match(model):
+            return min(tokens, most)
+    return tokens
+
+
 def claude_thinks_by_budget(model: str) -> bool:
     """Claude up to 4.6 takes a budget; later ones refuse it and take an effort."""
     return _CLAUDE_BUDGET.match(model) is not None

@@ -12,6 +12,7 @@ from .canonical import Begun, Event, Failed
 from .features import fit
 from .format import Asked, Caller, Format, StreamReader, StreamWriter, Written
 from .gemini.generate import GenerateContent
+from .models import bounded_output
 from .openai.chat import ChatCompletions
 from .openai.responses import Responses
 from .untranslatable import Dropped
@@ -58,6 +59,8 @@ class Reading:
             dropped.add(name)
         names = self.format.names
         request = replace(self.asked.request, model=model)
+        if (most := request.max_output_tokens) is not None:
+            request = replace(request, max_output_tokens=bounded_output(model, most))
         request = fit(request, target.carries, names, dropped)
         written = target.write_request(request, names, dropped)
         stream = request.stream

@@ -63,7 +63,7 @@ def _spoiled(draw: st.DataObject, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_spoiled_request_is_translated_or_refused(
     source: Endpoint, target: Endpoint, data: st.DataObject
@@ -80,7 +80,7 @@ def test_a_spoiled_request_is_translated_or_refused(
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_a_spoiled_answer_is_told_or_called_unreadable(
     source: Endpoint, target: Endpoint, data: st.DataObject
@@ -96,7 +96,7 @@ def test_a_spoiled_answer_is_told_or_called_unreadable(
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_a_spoiled_stream_is_told_or_called_unreadable(
     source: Endpoint, target: Endpoint, data: st.DataObject

@@ -219,6 +219,31 @@ def test_claude_is_asked_for_a_maximum_and_thinks_as_each_model_does() -> None:
     assert there(CHAT, MESSAGES, reasoning_effort="none")["thinking"] == {"type": "disabled"}
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "model", "most"),
+    [
+        (MESSAGES, CHAT, "gpt-4o-mini", 16_384),
+        (MESSAGES, CHAT, "gpt-4o-2024-11-20", 16_384),
+        (MESSAGES, CHAT, "gpt-4.1-mini", 32_768),
+        (MESSAGES, CHAT, "gpt-6-luna", 128_000),
+        (MESSAGES, CHAT, "llama-70b", 500_000),
+        (CHAT, MESSAGES, "claude-haiku-4-5", 64_000),
+        (CHAT, MESSAGES, "claude-opus-4-1-20250805", 32_000),
+        (CHAT, MESSAGES, "claude-opus-4-8", 128_000),
+        (CHAT, GENERATE, "gemini-2.0-flash", 8_192),
+        (CHAT, GENERATE, "gemini-2.5-flash", 65_536),
+    ],
+)
+def test_nobody_is_asked_for_more_than_it_can(
+    source: Endpoint, target: Endpoint, model: str, most: int
+) -> None:
+    name = "max_tokens" if source is MESSAGES else "max_completion_tokens"
+    found = there(source, target, model, **{name: 500_000})
+    told = found.get("generationConfig", found)
+    limits = ("max_tokens", "max_completion_tokens", "maxOutputTokens")
+    assert [told[one] for one in limits if one in told] == [most]
+
+
 def test_efforts_budgets_and_levels_stand_for_one_another() -> None:
     budget: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 3000}}
     assert there(MESSAGES, CHAT, "gpt-5.6-sol", **budget)["reasoning_effort"] == "medium"

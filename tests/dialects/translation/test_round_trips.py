@@ -22,7 +22,7 @@ PAIRS = [(source, target) for source in ALL for target in ALL if source is not t
 
 
 @pytest.mark.parametrize("endpoint", ALL)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_request_is_read_as_it_was_written(endpoint: Endpoint, data: st.DataObject) -> None:
     request = data.draw(made.requests(endpoint))
@@ -35,7 +35,7 @@ def test_a_request_is_read_as_it_was_written(endpoint: Endpoint, data: st.DataOb
 
 
 @pytest.mark.parametrize("endpoint", ALL)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_an_answer_is_read_as_it_was_written(endpoint: Endpoint, data: st.DataObject) -> None:
     answer = data.draw(made.answers(endpoint))
@@ -44,7 +44,7 @@ def test_an_answer_is_read_as_it_was_written(endpoint: Endpoint, data: st.DataOb
 
 
 @pytest.mark.parametrize("endpoint", ALL)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_stream_is_read_as_it_was_written_however_it_is_cut(
     endpoint: Endpoint, data: st.DataObject
@@ -63,7 +63,7 @@ def test_a_stream_is_read_as_it_was_written_however_it_is_cut(
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=6)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_a_translated_stream_says_the_same(
     source: Endpoint, target: Endpoint, data: st.DataObject
@@ -98,7 +98,7 @@ def test_a_failure_is_read_as_it_was_written(endpoint: Endpoint, kind: FailureKi
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_what_a_translated_request_asks_is_what_was_asked(
     source: Endpoint, target: Endpoint, data: st.DataObject

@@ -78,7 +78,9 @@ def body(request: Request, names: Names, dropped: Dropped) -> dict[str, object]:
     Raises:
         Untranslatable: This model or format cannot be told.
     """
-    most = request.max_output_tokens or models.CLAUDE_MAX_OUTPUT
+    most = request.max_output_tokens
+    if most is None:
+        most = models.bounded_output(request.model, models.CLAUDE_MAX_OUTPUT)
     out: dict[str, object] = {
         "model": request.model,
         "max_tokens": most,
