@@ -6,6 +6,7 @@ the time; an edit gives a new edition, checked, which somebody else stores.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cached_property
 
 from gateway.core.temporary import is_over
 from gateway.domain.access import Json
@@ -24,7 +25,7 @@ from gateway.domain.topology import Topology
 from .faults import ConfigError, Fault
 from .leaves import NOT_EDITED, flattened, leaf_fields
 from .overlay import LeftOut, is_about, overlaid, overlaid_as_far_as_it_fits, with_temporary
-from .reading import Origin
+from .reading import Origin, Plain
 from .settings import Settings
 from .show import effective, items
 
@@ -42,18 +43,27 @@ class Edition:
         overrides: What was changed at run time.
         now_s: The time, for temporary budgets.
         read: What was changed at run time before the edits that led here.
+        lasting: The settings with these changes, if they are known already.
     """
 
     def __init__(
-        self, base: Settings, overrides: Overrides, now_s: float, read: Overrides | None = None
+        self,
+        base: Settings,
+        overrides: Overrides,
+        now_s: float,
+        read: Overrides | None = None,
+        lasting: Settings | None = None,
     ) -> None:
         self.read = overrides if read is None else read
         self._base = base
         self._now_s = now_s
         self.overrides = overrides
-        found = overlaid_as_far_as_it_fits(base, overrides.items)
-        self.lasting: Settings = found[0]
-        self.left_out: Sequence[LeftOut] = found[1]
+        self.lasting: Settings
+        self.left_out: Sequence[LeftOut]
+        if lasting is None:
+            self.lasting, self.left_out = overlaid_as_far_as_it_fits(base, overrides.items)
+        else:
+            self.lasting, self.left_out = lasting, ()
         self.settings: Settings = with_temporary(self.lasting, overrides.temporary.values(), now_s)
 
     @property
@@ -66,6 +76,11 @@ class Edition:
         """As it is without temporary budgets."""
         return self.lasting.topology
 
+    @cached_property
+    def _documents(self) -> dict[str, dict[str, Plain]]:
+        """All items, as the file would have them."""
+        return items(self.lasting)
+
     # --- looking ------------------------------------------------------------------------------
 
     @property
@@ -75,11 +90,11 @@ class Edition:
 
     def names(self, collection: Collection) -> list[str]:
         """Names of the items that there are."""
-        return sorted(items(self.lasting)[collection])
+        return sorted(self._documents[collection])
 
     def item(self, collection: Collection, name: str) -> Item | None:
         """One item, temporary budgets left out."""
-        document = items(self.lasting)[collection].get(name)
+        document = self._documents[collection].get(name)
         if not isinstance(document, dict):
             return None
         shown = {
@@ -97,7 +112,7 @@ class Edition:
             document=shown,
             origins=origins,
             override=override,
-            in_file=name in items(self._base)[collection],
+            in_file=name in _tables(self._base)[collection],
             revision=self.overrides.revision_of(collection, name),
         )
 
@@ -192,7 +207,14 @@ class Edition:
         return self.read.revision + 1
 
     def _following(self, changed: Overrides) -> "Edition":
-        return Edition(self._base, changed, self._now_s, self.read)
+        """The next edition, in which no item is changed."""
+        known = None if self.left_out else self.lasting
+        return Edition(self._base, changed, self._now_s, self.read, known)
+
+    def at(self, now_s: float) -> "Edition":
+        """The same at another time."""
+        known = None if self.left_out else self.lasting
+        return Edition(self._base, self.overrides, now_s, lasting=known)
 
     def _stamp(self, by: str) -> tuple[int, float, str]:
         return self._revision, self._now_s, by
@@ -220,10 +242,11 @@ class Edition:
         excused = {one.item for one in self.left_out} - set(edited)
         demanded = {one: item for one, item in changed.items.items() if one not in excused}
         try:
-            overlaid(self._base, demanded)
+            lasting = overlaid(self._base, demanded)
         except ConfigError as error:
             raise unfit(error, edited) from None
-        return self._following(changed)
+        known = lasting if len(demanded) == len(changed.items) else None
+        return Edition(self._base, changed, self._now_s, self.read, known)
 
 
 def unfit(error: ConfigError, edited: Sequence[str]) -> UnfitEdit:
@@ -236,6 +259,16 @@ def unfit(error: ConfigError, edited: Sequence[str]) -> UnfitEdit:
     faults = [_fault(one) for one in error.faults]
     here = any(is_about(fault, key) for fault in error.faults for key in edited)
     return UnfitEdit(faults, elsewhere=bool(edited) and not here)
+
+
+def _tables(settings: Settings) -> Mapping[Collection, Mapping[str, object]]:
+    topology = settings.topology
+    return {
+        Collection.PROVIDERS: topology.providers,
+        Collection.LANES: topology.lanes,
+        Collection.TEAMS: topology.teams,
+        Collection.AGENTS: topology.agents,
+    }
 
 
 def _fault(fault: Fault) -> FieldFault:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from fastapi import HTTPException, Query
+from starlette.concurrency import run_in_threadpool
 
 from gateway.domain.access import Json
 from gateway.domain.overrides import Overtaken, UnfitEdit
@@ -61,7 +62,7 @@ async def edited(
     configuration = changes.parts.configuration
     for _ in range(_TRIES):
         before = await configuration.read()
-        after, changed = fitting(lambda edition=before: change(edition))  # type: ignore[misc]
+        after, changed = await run_in_threadpool(fitting, change, before)  # it may take a while
         if dry_run or not changed:
             return before, after
         entries = [changes.entry(one.action, one.subject, one.before, one.after) for one in changed]
@@ -75,10 +76,10 @@ async def edited(
     )
 
 
-def fitting(make: Callable[[], Made]) -> Made:
-    """What `make` gives; that the configuration cannot be so is told to the caller."""
+def fitting(change: Callable[[Edition], Made], before: Edition) -> Made:
+    """What a change gives; that the configuration cannot be so is told to the caller."""
     try:
-        return make()
+        return change(before)
     except UnfitEdit as error:
         raise told(error) from None
 

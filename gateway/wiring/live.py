@@ -33,6 +33,7 @@ from gateway.domain.overrides import Collection, FieldFault, Overrides, UnfitEdi
 from gateway.domain.temporary import TemporaryBudget
 from gateway.ports import Clock, StoreSilent
 from gateway.ports import Edition as AnyEdition
+from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
 from gateway.store.connection import Client
 from gateway.store.following import follow
@@ -65,6 +66,7 @@ class LiveConfiguration:
         self._client = client
         self._clock = clock
         self._store = OverrideStore(client)
+        self._audit = StoredAudit(client, clock, base.admin.audit_keep_s)
         self._loaded_ms = int(clock.wall() * 1000)
         self._edition = Edition(base, Overrides(), clock.wall())
         self._holding: list[str] = []
@@ -116,7 +118,7 @@ class LiveConfiguration:
         """
         overrides = await self._store.load()
         self._reloads = overrides.reloads
-        self._adopt(overrides)
+        await self._adopt(overrides)
 
     @asynccontextmanager
     async def kept_fresh(self, apply: Applied) -> AsyncIterator[None]:
@@ -157,8 +159,9 @@ class LiveConfiguration:
 
     async def read(self) -> Edition:
         """As it is now."""
-        overrides = await self._store.load()
-        return Edition(self._base, overrides, self._clock.wall())
+        if await self._store.revision() != self._edition.overrides.revision:
+            await self.look()
+        return self._edition.at(self._clock.wall())
 
     async def commit(self, edition: AnyEdition, entries: Sequence[AuditEntry]) -> None:
         """Put an edition in force here and, within a second, everywhere.
@@ -167,6 +170,7 @@ class LiveConfiguration:
             Overtaken: Somebody else has committed meanwhile.
         """
         await self._store.commit(edition.read, edition.overrides, entries)
+        await self._audit.trim()
         await self.look()
 
     async def reload(self) -> Sequence[str]:
@@ -224,10 +228,12 @@ class LiveConfiguration:
         budgets = self._edition.overrides.temporary.values()
         return bool(budgets) and self._holding != _names(budgets, self._clock.wall())
 
-    def _adopt(self, overrides: Overrides) -> None:
+    async def _adopt(self, overrides: Overrides) -> None:
+        """Work out what is in force, beside the calls: with many agents it takes a while."""
         now_s = self._clock.wall()
         told = {one.item for one in self._edition.left_out}
-        self._edition = Edition(self._base, overrides, now_s)
+        loop = asyncio.get_running_loop()
+        self._edition = await loop.run_in_executor(None, Edition, self._base, overrides, now_s)
         self._holding = _names(overrides.temporary.values(), now_s)
         for one in self._edition.left_out:
             if one.item not in told:
@@ -235,7 +241,7 @@ class LiveConfiguration:
                 _log.error("the run-time change of %s does not fit here: %s", one.item, why)
 
     async def _put_in_force(self, overrides: Overrides) -> None:
-        self._adopt(overrides)
+        await self._adopt(overrides)
         if self._apply is not None:
             await self._apply(self)
 
