@@ -10,6 +10,7 @@ script's parts, and every rule stands in the module of its subject:
 * `queue`: bands, flows, fair order, flows parked at their budgets
 * `predict`: expected waits
 * `pump`: who is served, and who is waited for
+* `configuring`: limits and settings as replicas tell them
 * `operations`: the operations and the run of one call
 * `inspect`: read-only views
 * `messages`: from the nouns of `gateway.domain` to operations, and from events to verdicts

@@ -20,6 +20,7 @@ our own that was too low is no stranger's.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from . import ramp
 from .state import DIMENSION_NAMES, EPSILON, FOREVER, LaneState, Ticket
@@ -222,6 +223,16 @@ def expire(lane: LaneState, charge: Sequence[int]) -> None:
         lane.pending[d] = min(lane.pending[d], lane.held[d])
     lane.in_flight -= 1
     lane.used_us = lane.at_us
+
+
+def hear(lane: LaneState, ticket: Ticket | None, seen: Sequence[Sequence[int]]) -> None:
+    """What a provider's answer said: dimension, limit, remaining, granularity, and so on."""
+    for number, limit, _, _ in seen:
+        if limit >= 0 and limit != lane.learned[number - 1]:
+            reshape(lane, partial(lane.learned.__setitem__, number - 1, limit))
+    for number, _, remaining, granularity in seen:
+        if remaining >= 0:
+            correct(lane, ticket, number - 1, remaining, granularity)
 
 
 def correct(

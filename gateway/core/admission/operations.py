@@ -10,17 +10,17 @@ from typing import Any, cast
 
 from . import budget as budgets
 from . import lane as lanes
-from . import ramp
+from .configuring import configure
 from .inspect import snapshot_budget, snapshot_lane
 from .messages import Event, Operation
 from .predict import Prediction, predict
 from .pump import Refuse, Serve, admit, ahead_of, grant, judge, pump, refuse, refuse_wait
 from .queue import (
-    budget_of,
     budgets_of,
     charge_flow,
     cost_of,
     enqueue,
+    kept_place,
     lane_of,
     leave,
     move,
@@ -28,7 +28,7 @@ from .queue import (
     touch_budget,
 )
 from .snapshot import BudgetSnapshot, LaneSnapshot
-from .state import Books, Flow, KeptPlace, LaneState, Ticket
+from .state import Books, Flow, LaneState, Ticket
 
 _NOTHING = [0] * 7
 UNSTAMPED = (0, 0)
@@ -292,25 +292,13 @@ class Engine:
             full = Refuse("queue_full", "lane", lane.name, "rpm", depth, lane.max_depth, wait_us)
             refuse(books, ticket, full)
             return
-        place = self._kept_place(ticket) if retry else None
+        place = kept_place(self.books, ticket) if retry else None
         if place is None:
             lane.sequence += 1
         ticket.sequence = lane.sequence if place is None else place.sequence
         books.tickets[ticket.id] = ticket
         enqueue(books, lane, ticket, None if place is None else place.tag)
         self._arrivals.append(ticket)
-
-    def _kept_place(self, ticket: Ticket) -> KeptPlace | None:
-        """The place that an earlier try of the same call had, if it is still kept."""
-        place = self.books.places.get(ticket.fingerprint)
-        if (
-            place is None
-            or (place.lane, place.agent, place.band) != (ticket.lane, ticket.agent, ticket.band)
-            or place.until_us <= self.books.now_us
-        ):
-            return None
-        del self.books.places[ticket.fingerprint]
-        return place
 
     def _say_again(self, ticket: Ticket) -> None:
         if ticket.replica != self.books.caller:
@@ -416,17 +404,7 @@ class Engine:
         lane, ticket = lane_of(books, lane_name), books.tickets.get(id_)
         if ticket is not None and ticket.lane != lane_name:
             ticket = None
-        for number, limit, _, _ in seen:
-            d = int(number) - 1
-            if limit >= 0 and limit != lane.learned[d]:
-
-                def learn(d: int = d, limit: int = limit) -> None:
-                    lane.learned[d] = limit
-
-                lanes.reshape(lane, learn)
-        for number, _, remaining, granularity in seen:
-            if remaining >= 0:
-                lanes.correct(lane, ticket, int(number) - 1, remaining, granularity)
+        lanes.hear(lane, ticket, seen)
         books.touch_lane(lane_name)
 
     def _amend(self, id_: str, _: str, charge: list[int]) -> None:
@@ -511,37 +489,7 @@ class Engine:
         self.books.touch_lane(lane_name)
 
     def _configure(self, scope: str, to: dict[str, Any], stamp: Sequence[int] = UNSTAMPED) -> None:
-        """Limits. Those of an older configuration than the one in force change nothing."""
-        kind, name = scope.split(":", 1)
-        if kind == "lane":
-            self._configure_lane(name, to, stamp)
-            return
-        budget = budget_of(self.books, scope)
-        if tuple(stamp) < tuple(budget.stamp):
-            return
-        budget.stamp = list(stamp)
-        soft = to["soft"] == 1
-        budgets.configure(budget, to["limits"], to["minute_us"], self.books.now_us, soft=soft)
-        touch_budget(self.books, budget)
-
-    def _configure_lane(self, name: str, to: dict[str, Any], stamp: Sequence[int]) -> None:
-        lane = lane_of(self.books, name)
-        if tuple(stamp) < tuple(lane.stamp):
-            return
-        lane.stamp = list(stamp)
-
-        def change() -> None:
-            lane.limits, lane.concurrency = to["limits"], to["concurrency"]
-            lane.margin, lane.floors = to["margin"], to["floors"]
-            lane.minute_us, lane.max_depth = to["minute_us"], to["max_depth"]
-            lane.ageing_us = to["ageing_us"]
-            ramp.configure(lane, *to.get("ramp", (0, 1, 0)))
-
-        books = self.books
-        lost = books.cautious and name in books.made
-        lanes.reshape(lane, change, lanes.FILLED_AGAIN if lost else 1)
-        ramp.advance(lane, books.now_us)
-        books.touch_lane(name)
+        configure(self.books, scope, to, stamp)
 
     @staticmethod
     def _nothing(*_: Any) -> None:

@@ -191,6 +191,19 @@ def recharge(books: Books, lane: LaneState, ticket: Ticket, charge: list[int]) -
     books.touch_lane(lane.name)
 
 
+def kept_place(books: Books, ticket: Ticket) -> KeptPlace | None:
+    """The place that an earlier try of the same call had, if it is still kept; it is taken."""
+    place = books.places.get(ticket.fingerprint)
+    if (
+        place is None
+        or (place.lane, place.agent, place.band) != (ticket.lane, ticket.agent, ticket.band)
+        or place.until_us <= books.now_us
+    ):
+        return None
+    del books.places[ticket.fingerprint]
+    return place
+
+
 def dequeue(lane: LaneState, ticket: Ticket, flow: Flow) -> bool:
     """The queue forgets a ticket. Returns whether the flow still has others."""
     flow.tickets.drop(ticket.id)
