@@ -13,7 +13,7 @@ Nothing is ever repeated once a byte of the answer has gone to the client, whoev
 client would see two beginnings. A repetition happens inside the call's patience, counts against a
 budget (a share of the traffic, so that an outage is not multiplied), waits at least as long as the
 provider asked for, and a random time more, so that calls which failed together do not return
-together (field-notes 20). The client's own retries are left alone: whoever gave up here tells it so.
+together (field-notes 20). A call that its client sends again itself is not repeated here as well.
 
 An answer with an error status proves that no generation was delivered, and providers do not bill
 it (provider-facts A3, B12), so it may be repeated. A connection that was lost after the request was

@@ -54,6 +54,7 @@ class Attempts:
         "_facts",
         "_gates",
         "_keepalive",
+        "_last",
         "_looking",
         "_moving",
         "_parts",
@@ -88,7 +89,7 @@ class Attempts:
         self._target = options[0]
         self._moving = Moving(call, facts, options, parts)
         self._why = ("", 0.0)
-        self._looking = False
+        self._looking = self._last = False
         self._repeats = 0
         self._pause_s = 0.0
 
@@ -110,6 +111,7 @@ class Attempts:
         else:
             return
         # Elsewhere there was no room either: wait for the breaker that is shut for least.
+        self._last = True
         shut = said.shut if said.shut_s <= call.max_wait_s - call.wait_s else None
         if shut is not None and await self._try(shut, moved=shut is not first):
             return
@@ -255,7 +257,7 @@ class Attempts:
             Refused: Waiting cannot help.
         """
         call, parts, keepalive = self._call, self._parts, self._keepalive
-        if self._looking or target == self._moving.options[-1]:
+        if self._looking or self._last or target == self._moving.options[-1]:
             await take_turn(call, reservation, parts, keepalive)
             return
         try:
@@ -265,18 +267,25 @@ class Attempts:
         except TimeoutError:
             raise LooksElsewhere from None
 
+    def _others(self, target: Target) -> Sequence[Target]:
+        """Where the call may go on to from an option."""
+        return () if self._last else self._moving.after(target)
+
     def _judge(self, ended: Ended) -> Step:
         """What comes after a failed attempt."""
         call, target = self._call, self._target
+        settings = self._parts.settings.retries
+        # An SDK that sends the call again owns the retries of it: two layers would multiply.
+        repeats = settings.most if call.retried else self._repeats
         decision = decide(
             ended,
             Standing(
                 answering=call.answering,
-                repeats=self._repeats,
+                repeats=repeats,
                 left_s=call.max_wait_s - call.wait_s,
-                more=self._looking or bool(self._moving.after(target)),
+                more=self._looking or bool(self._others(target)),
             ),
-            self._parts.settings.retries,
+            settings,
             self._budgets.of(target.provider.name),
             self._parts.chance,
         )
@@ -295,7 +304,7 @@ class Attempts:
         while (refusal := self._gates.before(target)) is not None:
             left_s = call.max_wait_s - call.wait_s
             wait_s = refusal.retry_after_s
-            if wait_s is None or wait_s > left_s or self._moving.after(target):
+            if wait_s is None or wait_s > left_s or self._others(target):
                 raise Refused(refusal)
             await self._sleep(wait_s, self._gates.next_move())
         return self._gates.probe(target)

@@ -101,6 +101,24 @@ async def test_a_call_with_patience_waits_until_the_lane_works_again(
     assert 'gateway_breaker_state{name="first-anthropic",scope="lane"} 0.0' in metrics
 
 
+async def test_a_call_waits_for_the_breaker_where_no_other_lane_has_room(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    rules = (
+        FaultRule("status", status=529, model=CLAUDE.model, count=2),
+        FaultRule("status", status=429, retry_after_s=300, model="claude-haiku-4-5"),
+    )
+    async with pair(provider, store_url, *rules, reliability=QUICK) as here:
+        for _ in range(2):
+            assert (await here.alice.say(CLAUDE)).status == 502
+        answer = await here.alice.say(CLAUDE)
+        assert (answer.status, answer.headers["x-gateway-lane"]) == (200, "first-anthropic")
+        hasty = await here.alice.say(
+            replace(CLAUDE, model="claude-haiku-4-5"), extra={"x-gateway-max-wait": "0"}
+        )
+    assert (hasty.status, hasty.reason) == (429, "lane_blocked")
+
+
 async def test_what_is_the_callers_fault_opens_nothing(
     provider: RunningSimulator, store_url: str
 ) -> None:

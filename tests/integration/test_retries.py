@@ -156,6 +156,16 @@ async def test_an_sdk_with_retries_of_its_own_sees_one_call(
     assert heard == ["0"]
 
 
+async def test_what_an_sdk_sends_again_itself_is_not_repeated_as_well(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """Field-notes 20: one owner of retries."""
+    rule = FaultRule("status", status=500)
+    async with pair(provider, store_url, rule, fallbacks=NOWHERE, reliability=QUICK) as here:
+        answer = await here.alice.say(CLAUDE, extra={"x-stainless-retry-count": "1"})
+        assert (answer.status, len(here.called)) == (500, 1)
+
+
 async def test_a_failing_lane_hands_over_after_its_repetitions(
     provider: RunningSimulator, store_url: str
 ) -> None:

@@ -64,7 +64,10 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
         (RETRIES, "test_a_call_without_patience_is_not_held_up_by_a_pause"),
         (RETRIES, "test_a_providers_retry_after_is_waited_for"),
     ),
-    "The client sees one call": ((RETRIES, "test_an_sdk_with_retries_of_its_own_sees_one_call"),),
+    "The client sees one call": (
+        (RETRIES, "test_an_sdk_with_retries_of_its_own_sees_one_call"),
+        (RETRIES, "test_what_an_sdk_sends_again_itself_is_not_repeated_as_well"),
+    ),
     "Five failures in a row": (
         (BREAKER, "test_failures_in_a_row_open_it"),
         (BREAKER, "test_what_opens_it"),
@@ -111,6 +114,7 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "A call that meets an open breaker": (
         (BREAKERS, "test_a_lane_that_fails_is_left_alone_and_its_calls_go_elsewhere"),
         (BREAKERS, "test_a_call_with_patience_waits_until_the_lane_works_again"),
+        (BREAKERS, "test_a_call_waits_for_the_breaker_where_no_other_lane_has_room"),
         (BREAKERS, "test_every_replica_leaves_alone_what_one_of_them_found_to_fail"),
     ),
     "Each move is in the log": (
