@@ -1,8 +1,8 @@
 """The admin API of a running gateway, for commands.
 
-Failure policy: a gateway that does not answer is `Failure` 4; one that does not take the token, or
-answers with a problem, is `Failure` 1 with what it says. That something does not exist is for the
-command to tell.
+Failure policy: a gateway that does not answer, or whose store does not, is `Failure` 4; a value that
+makes no sense to it is wrong usage, 2; any other problem, such as a token that it does not take, is
+`Failure` 1 with what it says. That something does not exist is for the command to tell.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import httpx2
 
 TOKEN_VARIABLE = "GATEWAY_ADMIN_TOKEN"  # noqa: S105 - the variable's name
-_ANSWER_LIMIT_S = 10.0
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+_CODES = {422: ExitCode.USAGE, 503: ExitCode.UNREACHABLE}
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,13 @@ class AdminApi:
 
     Attributes:
         source: Where the token came from, for people.
+        patience_s: How long an answer may take.
     """
 
     url: str
     token: str = field(repr=False)
     source: str
+    patience_s: float = 10.0
 
     def get(self, path: str, **query: str | float | None) -> Any:
         """What is there, as parsed JSON.
@@ -50,12 +54,31 @@ class AdminApi:
     def find(self, path: str, **query: str | float | None) -> Any:
         """Like `get`; `None` if it is not there."""
         answer = self._ask("GET", path, query)
-        return None if answer is None else answer.json()
+        return None if answer.status_code == NOT_FOUND else answer.json()
 
     def post(self, path: str) -> Any:
         """Have something done; what came of it, `None` if what it is about is not there."""
         answer = self._ask("POST", path, {})
-        return None if answer is None else answer.json()
+        return None if answer.status_code == NOT_FOUND else answer.json()
+
+    def change(
+        self, method: str, path: str, body: object = None, **query: str | float | None
+    ) -> Any:
+        """Have something changed; what came of it, `None` if nothing is said of it.
+
+        Args:
+            method: `POST`, `PUT`, `PATCH` or `DELETE`.
+            path: Below `/admin/v1/`.
+            body: Sent as JSON if not `None`.
+            **query: `None` is left out.
+
+        Raises:
+            Failure: It cannot be done, or is not there.
+        """
+        answer = self._ask(method, path, query, body)
+        if answer.status_code == NOT_FOUND:
+            raise Failure(f"the gateway at {self.url} says: {detail(answer.text)}")
+        return answer.json() if answer.content else None
 
     def text(self, path: str, **query: str | float | None) -> str:
         """What is there, as it is.
@@ -64,13 +87,18 @@ class AdminApi:
             Failure: It cannot be had, or is not there.
         """
         answer = self._ask("GET", path, query)
-        if answer is None:
+        if answer.status_code == NOT_FOUND:
             raise Failure(f"the gateway at {self.url} has nothing at {path}.")
         return answer.text
 
     def _ask(
-        self, method: str, path: str, query: Mapping[str, str | float | None]
-    ) -> "httpx2.Response | None":
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | float | None],
+        body: object = None,
+    ) -> "httpx2.Response":
+        """The answer, which is a success or 404."""
         import httpx2
 
         try:
@@ -78,8 +106,9 @@ class AdminApi:
                 method,
                 f"{self.url}/admin/v1/{path}",
                 params={name: value for name, value in query.items() if value is not None},
+                json=body,
                 headers={"authorization": f"Bearer {self.token}"},
-                timeout=_ANSWER_LIMIT_S,
+                timeout=self.patience_s,
                 trust_env=False,
             )
         except httpx2.HTTPError as error:
@@ -88,15 +117,14 @@ class AdminApi:
                 "Start one with: gateway serve, or name another with --url.",
                 ExitCode.UNREACHABLE,
             ) from None
-        if answer.status_code == 401:
+        if answer.status_code == UNAUTHORIZED:
             raise Failure(
                 f"the gateway at {self.url} does not take the admin token from {self.source}. "
                 f"Set {TOKEN_VARIABLE} to the right one."
             )
-        if answer.status_code == 404:
-            return None
-        if answer.status_code != 200:
-            raise Failure(f"the gateway at {self.url} says: {_detail(answer.text)}")
+        if not (answer.is_success or answer.status_code == NOT_FOUND):
+            code = _CODES.get(answer.status_code, ExitCode.FAILED)
+            raise Failure(f"the gateway at {self.url} says: {detail(answer.text)}", code)
         return answer
 
     def all(self, path: str, **query: str | float | None) -> list[Any]:
@@ -144,10 +172,15 @@ def _token(settings: Settings, environment: Mapping[str, str]) -> tuple[str, str
     return token, str(path)
 
 
-def _detail(text: str) -> str:
+def detail(text: str) -> str:
+    """What a problem (RFC 9457) says, with the remedies of single fields."""
     import json
 
     try:
-        return str(json.loads(text)["detail"])
-    except (ValueError, KeyError, TypeError):
+        problem = json.loads(text)
+        told = str(problem["detail"])
+        faults = problem.get("errors") or []
+        remedies = [one["remedy"] for one in faults if one["remedy"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return text.strip()[:200] or "nothing"
+    return f"{told.rstrip('.')} ({' '.join(remedies)})" if remedies else told

@@ -1,6 +1,5 @@
 """`gateway check`: is the configuration right, and what is in force?"""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +9,10 @@ import typer
 from .failing import ExitCode
 from .options import AsJson
 from .output import emit, emit_json, emit_table, say
+from .setting_rows import SETTING_HEADINGS, setting_rows
 
 if TYPE_CHECKING:
     from gateway.config import ConfigError, Settings
-    from gateway.config.reading import Plain
 
 app = typer.Typer(add_completion=False)
 
@@ -71,7 +70,7 @@ def _tell(settings: "Settings", *, show: bool, as_json: bool) -> None:
         emit_json(report)
         return
     if show:
-        emit_table(("setting", "value", "origin"), _rows(effective(settings), ""))
+        emit_table(SETTING_HEADINGS, setting_rows(effective(settings)))
     for note in settings.notes:
         say(f"Note: {note}")
     if not show:
@@ -89,29 +88,3 @@ def _summary(settings: "Settings") -> str:
     return ", ".join(
         f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for name, items in counts
     )
-
-
-def _rows(value: "Plain", path: str) -> Iterator[tuple[str, str, str]]:
-    """One row for each setting; a value and its origin are the leaves of the tree."""
-    if isinstance(value, dict):
-        if set(value) == {"value", "origin"}:
-            yield path, _written(value["value"]), str(value["origin"])
-            return
-        for name, inner in value.items():
-            yield from _rows(inner, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _rows(inner, f"{path}[{number}]")
-
-
-def _written(value: "Plain") -> str:
-    """A value as the file would have it."""
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return f"[{', '.join(_written(one) for one in value)}]"
-        case _:
-            return str(value)

@@ -27,6 +27,10 @@ GatewayUrl: TypeAlias = Annotated[
     typer.Option("--url", metavar="URL", help="The gateway, if it is not the one from here."),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Check it, show what would come of it, change nothing.")
+]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def read_duration(text: str) -> float:

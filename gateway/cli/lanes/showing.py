@@ -1,64 +1,28 @@
-"""`gateway lanes`: the providers' limits, and how much of them is left."""
+"""Lanes in tables."""
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Any
 
-import typer
-
-from .failing import Failure
-from .options import AsJson, Config, GatewayUrl
-from .output import emit, emit_json, emit_table, say
-
-app = typer.Typer(add_completion=False)
+from gateway.cli.output import emit, emit_table
 
 _DIMENSIONS = ("rpm", "itpm", "otpm", "tpm")
-_HEADINGS = ("LANE", *(name.upper() for name in _DIMENSIONS), "IN FLIGHT", "WAITING", "BLOCKED")
-_ONE = ("LIMIT", "PER MINUTE", "LEFT", "HELD", "SPENT", "WAITING", "DRIFT", "BLOCKED")
+HEADINGS = ("LANE", *(name.upper() for name in _DIMENSIONS), "IN FLIGHT", "WAITING", "BLOCKED")
+_ONE = ("LIMIT", "PER MINUTE", "LEFT", "HELD", "SPENT", "WAITING", "DRIFT", "BLOCKED", "ORIGIN")
 
 
-@app.command()
-def lanes(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[LANE]", help="Show one lane with all its figures.")
-    ] = None,
-    config: Config = None,
-    url: GatewayUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """List lanes with what is left of each limit, or show one."""
-    from .admin_access import admin_api
-
-    api = admin_api(config, url)
-    if name is not None:
-        found = api.find(f"lanes/{quote(name)}")
-        if found is None:
-            raise Failure(f"there is no lane {name}, or nothing has used it yet.")
-        if as_json:
-            emit_json(found)
-        else:
-            _show(found)
-        return
-    every = api.all("lanes")
-    if as_json:
-        emit_json(every)
-    elif every:
-        emit_table(_HEADINGS, (_row(lane) for lane in every))
-    else:
-        say("There are no lanes yet: none is configured, and nothing was called.")
-
-
-def _row(lane: Any) -> tuple[str, ...]:
+def row(lane: Any) -> tuple[str, ...]:
+    """One lane in the list."""
     return (
         lane["name"],
         *(_left(limit) for limit in lane["limits"]),
         _in_flight(lane),
         str(sum(lane["waiting"].values())),
-        _blocked(lane),
+        blocked(lane),
     )
 
 
-def _show(lane: Any) -> None:
-    from .wording import limit_in_words, seconds, whole
+def show_one(lane: Any) -> None:
+    """Print one lane."""
+    from gateway.cli.wording import limit_in_words, moment, origin, seconds, whole
 
     models = ", ".join(lane["models"] or ()) or "a model of its own"
     emit(f"{lane['name']} of {lane['provider'] or 'another provider'}: {models}")
@@ -72,8 +36,11 @@ def _show(lane: Any) -> None:
     for band, dimension in lane["saturated"].items():
         if dimension is not None:
             emit(f"Saturated for {band} calls: {limit_in_words('band', lane['name'], dimension)}")
+    item = lane["configuration"]
+    if item is not None and item["changed_at"]:
+        emit(f"Changed while running by {item['changed_by']}, {moment(item['changed_at'])}")
     if lane["paused"] or lane["blocked_until"]:
-        emit(f"Blocked: {_blocked(lane)}")
+        emit(f"Blocked: {blocked(lane)}")
     emit_table(
         _ONE,
         (
@@ -86,6 +53,7 @@ def _show(lane: Any) -> None:
                 whole(limit["waiting"]),
                 whole(limit["drift"]),
                 _clock(limit["blocked_until"]),
+                origin(limit),
             )
             for limit in lane["limits"]
         ),
@@ -93,7 +61,7 @@ def _show(lane: Any) -> None:
 
 
 def _left(limit: Any) -> str:
-    from .wording import whole
+    from gateway.cli.wording import whole
 
     if limit["limit"] is None:
         return "-"
@@ -105,7 +73,8 @@ def _in_flight(lane: Any) -> str:
     return str(lane["in_flight"]) if most is None else f"{lane['in_flight']}/{most}"
 
 
-def _blocked(lane: Any) -> str:
+def blocked(lane: Any) -> str:
+    """What stops a lane; `-`: nothing."""
     if lane["paused"]:
         return "paused"
     if lane["blocked_until"]:
