@@ -4,17 +4,19 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .admin_access import AdminApi
 from .failing import Failure
 from .items import leaves
 from .moments import read_past
 from .nouns import noun
 from .options import AsJson, Config, GatewayUrl
 from .output import emit, emit_json, emit_table, say
+
+if TYPE_CHECKING:
+    from .admin_access import AdminApi
 
 app = noun("Who has changed what, when, from what to what.")
 
@@ -80,7 +82,7 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command
         say("Nothing of that kind was changed.")
 
 
-def _newest(api: AdminApi, wanted: dict[str, str | None], most: int) -> list[Any]:
+def _newest(api: "AdminApi", wanted: dict[str, str | None], most: int) -> list[Any]:
     """The newest entries, oldest first."""
     found: list[Any] = []
     before: str | None = None
@@ -94,7 +96,7 @@ def _newest(api: AdminApi, wanted: dict[str, str | None], most: int) -> list[Any
 
 
 def _follow(
-    api: AdminApi, wanted: dict[str, str | None], known: list[Any], *, as_json: bool
+    api: "AdminApi", wanted: dict[str, str | None], known: list[Any], *, as_json: bool
 ) -> None:
     """Print entries as they come, until somebody interrupts."""
     for one in known:
@@ -107,7 +109,7 @@ def _follow(
             last = one
 
 
-def _since(api: AdminApi, wanted: dict[str, str | None], last: Any) -> list[Any]:
+def _since(api: "AdminApi", wanted: dict[str, str | None], last: Any) -> list[Any]:
     """Entries after the last one, oldest first."""
     narrowed = wanted if last is None else {**wanted, "since": last["at"]}
     found = api.get("audit", **narrowed, limit=_PAGE)["items"][::-1]

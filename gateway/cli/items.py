@@ -6,17 +6,19 @@ the command line.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from .admin_access import AdminApi
 from .completing import names_of
 from .confirming import confirm, tell_dry_run
 from .failing import ExitCode, Failure
 from .options import AsJson, Config, DryRun, GatewayUrl, Yes
 from .output import emit, emit_json, emit_table, say
+
+if TYPE_CHECKING:
+    from .admin_access import AdminApi
 
 ONE = {"agents": "agent", "teams": "team", "lanes": "lane", "providers": "provider"}
 _HEADINGS = ("SETTING", "BEFORE", "NOW")
@@ -40,7 +42,7 @@ def place(collection: str, name: str, act: str = "") -> str:
 
 
 def edit(
-    api: AdminApi, collection: str, name: str, patch: Mapping[str, Any], *, dry_run: bool
+    api: "AdminApi", collection: str, name: str, patch: Mapping[str, Any], *, dry_run: bool
 ) -> Edited:
     """Change some settings of an item, or make it.
 

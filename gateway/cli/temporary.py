@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from .admin_access import AdminApi
 from .completing import names_of
 from .confirming import confirm, tell_dry_run
 from .failing import ExitCode, Failure
 from .moments import read_future
 from .options import AsJson, Config, DryRun, GatewayUrl, read_duration
 from .output import emit, emit_json, emit_table, say
+
+if TYPE_CHECKING:
+    from .admin_access import AdminApi
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"(\d\d?:\d\d)-(\d\d?:\d\d)")
@@ -116,7 +118,9 @@ def changing(budget: Mapping[str, Any], factors: Mapping[str, float]) -> dict[st
     )
 
 
-def raise_budgets(api: AdminApi, wish: Mapping[str, Any], *, dry_run: bool, as_json: bool) -> None:
+def raise_budgets(
+    api: "AdminApi", wish: Mapping[str, Any], *, dry_run: bool, as_json: bool
+) -> None:
     """Make a temporary budget and show it."""
     made = api.change("POST", "temporary-budgets", wish, dry_run="true" if dry_run else None)
     if as_json:
@@ -129,7 +133,7 @@ def raise_budgets(api: AdminApi, wish: Mapping[str, Any], *, dry_run: bool, as_j
 
 
 def adjust_budgets(
-    api: AdminApi, wish: Mapping[str, Any], *, yes: bool, dry_run: bool, as_json: bool
+    api: "AdminApi", wish: Mapping[str, Any], *, yes: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Change many budgets at once, after they were shown."""
     planned = api.change("POST", "budgets:adjust", wish, dry_run="true")
