@@ -77,7 +77,9 @@ def housekeeping(
             return Housekeeping.QUOTA
     if _WARM_UP.match(signals.ask) and signals.turns == 0:
         return Housekeeping.WARM_UP
-    if request_class == "auxiliary":
+    # The classifier that lets an agent use its tools is not streamed (provider-facts A9), and must
+    # not become a weaker one: whatever might be it is scored like any other call.
+    if request_class == "auxiliary" and facts.stream:
         return Housekeeping.AUXILIARY
     if facts.tools > _SHORT or signals.ask_bytes > MAX_ASK_BYTES:
         return None

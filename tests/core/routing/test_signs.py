@@ -94,7 +94,9 @@ def test_what_clients_do_for_themselves_is_known_as_they_send_it(
 
 
 def test_a_client_may_say_so_itself() -> None:
-    assert housekeeping(Signals(ask="x"), FACTS, "auxiliary") is Housekeeping.AUXILIARY
+    streamed = CallFacts("m", stream=True)
+    assert housekeeping(Signals(ask="x"), streamed, "auxiliary") is Housekeeping.AUXILIARY
+    assert housekeeping(Signals(ask="may it run rm?"), FACTS, "auxiliary") is None
 
 
 EASY = Signals(ask="What is a monad?", ask_bytes=16)
