@@ -16,7 +16,8 @@ Replicas tell each other what begins to look like a loop (`Sighting`), each from
 that an agent whose calls are spread over n of them is found a few calls later. Norms and
 conversations are each replica's own.
 
-An SDK's own retries are not the agent's (`x-stainless-retry-count` above 0), nor are failures of
+Counting tokens and probes for a single token, which clients make alike at each start, are no turns of
+a loop. An SDK's own retries are not the agent's (`x-stainless-retry-count` above 0), nor are failures of
 providers and limits of the gateway; neither counts. What is seen of one agent is bounded; times are
 seconds of any one clock, given as arguments.
 """

@@ -181,6 +181,11 @@ class Call:
             None if self.target is None else self.target.provider.dialect,
         )
 
+    def _is_turn(self) -> bool:
+        """An agent's own step, and no counting or probing (provider-facts A9): those are alike."""
+        most = None if self.facts is None else self.facts.max_output_tokens
+        return self.facts is not None and (most is None or most > 1)
+
     def own_headers(self, *, settled: bool = True) -> Headers:
         """The `x-gateway-*` fields of a response.
 
@@ -251,7 +256,7 @@ class Call:
             waits=() if self.waits is None else self.waits.all(),
             earlier=self.earlier,
             moves=self.moves,
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprint if self._is_turn() else "",
             retried=self.retried,
             last=self._attempt() if len(self.earlier) < self.attempts else None,
             message=self.message,

@@ -180,7 +180,8 @@ class CallRecord:
         waits: What it waited for, by cause.
         earlier: Attempts before the last one, which were repeated.
         moves: Decisions about going to another lane.
-        fingerprint: Equal for equal calls of one agent; empty if it cannot be recognised.
+        fingerprint: Equal for equal calls of one agent; empty if it cannot be recognised, or only
+            counts or probes.
         retried: Sent again by the client's SDK (`x-stainless-retry-count` above 0).
         last: The last attempt; `None` if nothing was sent.
         message: What the client was told with `reason`.

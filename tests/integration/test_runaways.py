@@ -154,6 +154,20 @@ async def test_retries_of_an_sdk_are_not_its_agents(
             assert answer.status == 200
 
 
+async def test_probes_and_counting_are_no_loop(provider: RunningSimulator, store_url: str) -> None:
+    """Each session of Claude Code begins with the same probe (provider-facts A9)."""
+    async with watched(provider, store_url, STRICT) as (_, alice, asked):
+        for _ in range(5):
+            assert (await alice.say(ANTHROPIC, 1, prompt="quota", most=1)).status == 200
+            counted = await alice.client.post(
+                alice.url + "/v1/messages/count_tokens",
+                json={"model": ANTHROPIC.model, "messages": [{"role": "user", "content": "x"}]},
+                headers=ANTHROPIC.headers(),
+            )
+            assert counted.status_code == 200
+        assert (await asked.find(f"breakers/{NAME}"))["state"] == "closed"
+
+
 async def test_an_operator_stops_an_agent(provider: RunningSimulator, store_url: str) -> None:
     async with watched(provider, store_url, STRICT) as (running, alice, asked):
         await asked.client.post("/admin/v1/breakers/agent/nobody:open")

@@ -200,6 +200,7 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "SDKs' own retries": (
         (RUNAWAYS, "test_retries_of_an_sdk_are_not_its_agents"),
+        (RUNAWAYS, "test_probes_and_counting_are_no_loop"),
         (RUNAWAY, "test_loops"),
     ),
     "An agent that is stopped": ((RUNAWAYS, "test_no_sdk_tries_again"),),
