@@ -18,11 +18,11 @@ IfMatch: TypeAlias = Annotated[
     Header(
         description="Change it only if its `ETag` is still one of these; otherwise 412.",
         max_length=1000,
-        pattern=r"^(\*|(W/)?\"[\x21\x23-\x7e]*\"( *, *(W/)?\"[\x21\x23-\x7e]*\")*)$",
+        pattern=r"^(\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$",
         examples=["*"],
     ),
 ]
-_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_TAG = re.compile(r'(?:W/)?"[!#-~]*"')
 
 
 def etag_of(editable: Json) -> str:

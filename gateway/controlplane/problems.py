@@ -11,9 +11,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
+from starlette.types import Scope
 
 from gateway.ports import StoreSilent
 
@@ -94,6 +97,17 @@ MEANINGS = {
 }
 
 
+def _methods_at(app: FastAPI, scope: Scope) -> set[str]:
+    """Methods of all routes at a path (RFC 9110, 15.5.6); Starlette names the first route's only."""
+    at = [
+        route
+        for route in app.routes
+        if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
+    ]
+    acts = [route for route in at if "}:" in route.path]  # `NAME:act` matches `NAME`, too
+    return {method for route in acts or at for method in route.methods or ()}
+
+
 def answer_problems(app: FastAPI) -> None:
     """Let every error of an application be a problem."""
 
@@ -101,7 +115,10 @@ def answer_problems(app: FastAPI) -> None:
     async def told(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
-        return problem(error.status_code, str(error.detail), request.url.path, error.headers)
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"allow": ", ".join(sorted(_methods_at(app, request.scope)))}
+        return problem(error.status_code, str(error.detail), request.url.path, headers)
 
     @app.exception_handler(RequestValidationError)
     async def unfit(request: Request, error: Exception) -> JSONResponse:

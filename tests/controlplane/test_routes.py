@@ -207,9 +207,14 @@ async def test_what_cannot_be_shown_is_a_problem(
 
 
 async def test_another_method_is_a_problem_too(client: httpx2.AsyncClient) -> None:
-    response = await client.delete("/admin/v1/queue")
-    assert (response.status_code, response.json()["title"]) == (405, "Method Not Allowed")
-    assert response.headers["allow"] == "GET"
+    for path, allowed in (
+        ("queue", "GET"),
+        ("agents/ann", "DELETE, GET, PATCH, PUT"),
+        ("keys/k0:rotate", "POST"),
+    ):
+        response = await client.options(f"/admin/v1/{path}")
+        assert (response.status_code, response.json()["title"]) == (405, "Method Not Allowed")
+        assert response.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize("path", ["queue", "lanes", "lanes/x", "agents/ann", "calls/req_1"])
