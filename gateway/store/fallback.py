@@ -42,6 +42,8 @@ from .sight import Looking, Sight
 
 _log = logging.getLogger(__name__)
 
+_STALL = 2
+"""So many pauses between two checks at most count as silence of the store."""
 _ONE_REQUEST = Charge(requests=1)
 
 
@@ -103,6 +105,7 @@ class FallbackAdmission:
         self._amended: dict[str, Charge] = {}
         self._local: RedisAdmission | None = None
         self._local_store: LocalStore | None = None
+        self._silence_s = 0.0
         self._lost_at_s = 0.0
         self._looks = 0
         self._forgotten = 0
@@ -239,14 +242,25 @@ class FallbackAdmission:
 
     async def _watch_for_ever(self) -> None:
         while True:
+            before_s = self._clock.monotonic()
             await pause(self._settings.check_s)
+            self._listen(self._clock.monotonic() - before_s)
             if self._local is None:
                 self._check_present()
             else:
                 self._check_away()
 
+    def _listen(self, passed_s: float) -> None:
+        """Add up silence. What passes while our own event loop stands still proves little."""
+        silent_s = self._queue.silent_s
+        heard = min(passed_s, _STALL * self._settings.check_s)
+        if silent_s < passed_s:  # asked since the last time
+            self._silence_s = min(silent_s, heard)
+        else:
+            self._silence_s += heard
+
     def _check_present(self) -> None:
-        if self._queue.silent_s >= self._settings.silence_s:
+        if self._silence_s >= self._settings.silence_s:
             self._leave()
         elif self._sight.looks > self._looks:
             first, self._looks = self._looks == 0, self._sight.looks

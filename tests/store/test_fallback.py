@@ -27,8 +27,8 @@ from tests.fixtures.valkey import ValkeyCluster, ValkeyProcess, running
 from .admitting import LANE, admitted, charge, ended, request, topology, until
 
 FAST = FallbackSettings(
-    silence_s=0.15,
-    quick_s=0.1,
+    silence_s=0.25,
+    quick_s=0.2,
     steady_s=0.15,
     jitter_s=0.05,
     check_s=0.02,
@@ -424,6 +424,19 @@ def _on_tcp(folder: Path) -> ValkeyProcess:
 
 def _port(server: ValkeyProcess) -> int:
     return int(server.url.rpartition(":")[2])
+
+
+async def test_a_gateway_that_stood_still_itself_does_not_take_the_store_for_lost(
+    own_valkey: ValkeyProcess,
+) -> None:
+    async with fallback(own_valkey.url, "r1", topology(rpm=1000)) as one:
+        await one.knows(1)
+        for number in range(3):
+            call = asyncio.ensure_future(one.admission.admit(request(f"t{number}")))
+            await eventually(lambda: one.queue.silent_s > 0, "the store to be asked")
+            time.sleep(FAST.silence_s)  # noqa: ASYNC251 - a stall is what this is about
+            assert isinstance(await call, Admitted)
+        assert one.admission.losses == 0
 
 
 async def test_a_slow_store_is_used_as_long_as_it_answers_in_time(
