@@ -28,7 +28,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -129,6 +129,8 @@ class RedisAdmission:
         self._refresh_at_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self.restore: Callable[[], Awaitable[Iterable[Operation]]] | None = None
+        """Knows what a store that has forgotten this replica lacks besides its configuration."""
         self.forgotten = 0
         """How often the store knew nothing of this replica, the first time included."""
 
@@ -408,6 +410,10 @@ class RedisAdmission:
         """What a store that has forgotten this replica must be told first."""
         self.forgotten += 1
         return self._configured.values()
+
+    async def missing(self) -> Iterable[Operation]:
+        """What it must be told next."""
+        return () if self.restore is None else await self.restore()
 
     def _again(self) -> None:
         """The store may have come back as it was before the last change of limits."""

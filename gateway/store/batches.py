@@ -74,6 +74,9 @@ class Party(Protocol):
     def configuration(self) -> Iterable[Operation]:
         """What a store that has forgotten this replica must be told first."""
 
+    async def missing(self) -> Iterable[Operation]:
+        """What it must be told next, before anything that it was asked."""
+
 
 class Batches:
     """Collects operations and sends them.
@@ -153,6 +156,7 @@ class Batches:
         if len(reply) == 1:
             hello = messages.hello(again=self._was_known)
             preface = [number, hello, *self._party.configuration()]
+            preface += await self._party.missing()
             reply = self._decode(await self._call(self._encode(preface + operations)))  # type: ignore[arg-type] # as above
         if len(reply) == 2:  # it took us for dead: what we had sent until then is late
             self._number = reply[1] + 1

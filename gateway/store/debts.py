@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Protocol
 
-from gateway.core.admission.messages import charge_list
+from gateway.core.admission import messages
+from gateway.core.admission.messages import Operation, charge_list
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest
 from gateway.domain.call import Priority
 
@@ -141,17 +142,38 @@ class Debts:
             held.adopting = True
             self._spawn(self._adopt(held))
 
-    async def _pay(self, whose: Whose, charge: list[int]) -> None:
-        name = next(self._names)
-        wish = TicketRequest(
-            name, whose.lane, whose.agent, whose.team, Priority.URGENT, 1.0, _NOTHING, _PATIENCE_S
+    def operations(self) -> list[Operation]:
+        """What is owed, as a store that holds nothing takes it at once."""
+        found: list[Operation] = []
+        for whose, charge in self._owed.take():
+            wish = self._wish(whose)
+            found += [
+                messages.arrive(wish),
+                messages.settle(Settlement(wish.ticket, whose.lane, Charge(*charge))),
+            ]
+        return found
+
+    def _wish(self, whose: Whose) -> TicketRequest:
+        """A ticket that asks for nothing."""
+        return TicketRequest(
+            next(self._names),
+            whose.lane,
+            whose.agent,
+            whose.team,
+            Priority.URGENT,
+            1.0,
+            _NOTHING,
+            _PATIENCE_S,
         )
+
+    async def _pay(self, whose: Whose, charge: list[int]) -> None:
+        wish = self._wish(whose)
         try:
             verdict = await self._queue.admit(wish)
         finally:
             self.paying -= 1
         if isinstance(verdict, Admitted):
-            self._queue.settle(Settlement(name, whose.lane, Charge(*charge)))
+            self._queue.settle(Settlement(wish.ticket, whose.lane, Charge(*charge)))
         else:
             self._owed.add(whose, charge)
 

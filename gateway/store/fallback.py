@@ -6,12 +6,14 @@ writes or scripts), this replica admits by itself with its share of every limit
 (`gateway.store.local`): calls that wait move there in their order, calls that run hold their part
 of the share. Nobody is told of the move; a call only waits for the time of the silence.
 
-Back again. The store must have answered quickly for a while, which is a little different on each
-replica, so that not all move at once. What it has missed is told meanwhile (`gateway.store.debts`),
-then calls that wait move back in their order.
+Back again. The store must have answered quickly for a while. What it has missed is told as soon as
+it answers, and again and again (`gateway.store.debts`), until the time to return: the first replica
+names it, long enough ahead for all to have told what they used, since from then on the store lets
+through whatever it knows of no use of. Within a tenth of a second calls that wait then move back in
+their order.
 
-A store that loses its data without being missed (a quick restart, a flush) is noticed by the next
-look and told what this replica's calls used in the last minute.
+A store that has lost its data, even without being missed (a quick restart, a flush), does not know
+this replica. Before it decides anything it is told what this replica's calls used in the last minute.
 
 Failure policy: none of the above fails a call. Limits hold for all replicas together as long as
 they lose the store together; a single one that is cut off uses its share while the others, who
@@ -23,9 +25,11 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
+from gateway.core.admission.messages import Operation
 from gateway.core.admission.stamps import UNSTAMPED, Stamps
 from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest, Verdict
 from gateway.domain.limits import Headroom
@@ -54,8 +58,8 @@ class FallbackSettings:
     Attributes:
         silence_s: An answer that takes longer means that the store is lost.
         quick_s: An answer that takes longer is not good enough to return.
-        steady_s: For how long answers must have been quick.
-        jitter_s: Up to so much longer, by chance.
+        steady_s: For how long answers must have been quick, at the time on which all agree.
+        jitter_s: Up to so much later than that, by chance.
         check_s: How often silence and speed are looked at.
         goodbye_s: How long stopping may take to tell the store what is owed.
         looking: How often the store's figures are looked at.
@@ -63,8 +67,8 @@ class FallbackSettings:
 
     silence_s: float = 0.5
     quick_s: float = 0.25
-    steady_s: float = 1.0
-    jitter_s: float = 0.5
+    steady_s: float = 0.5
+    jitter_s: float = 0.1
     check_s: float = 0.1
     goodbye_s: float = 1.0
     looking: Looking = field(default_factory=Looking)
@@ -102,6 +106,8 @@ class FallbackAdmission:
         self._sight = Sight(queue, redis, root, replica, clock, settings.looking)
         self._debts = Debts(queue, replica, self._spawn)
         self._running: dict[str, Held] = {}
+        self._restored = False
+        queue.restore = self._restore
         self._amended: dict[str, Charge] = {}
         self._local: RedisAdmission | None = None
         self._local_store: LocalStore | None = None
@@ -110,7 +116,7 @@ class FallbackAdmission:
         self._looks = 0
         self._forgotten = 0
         self._steady_since_s: float | None = None
-        self._steady_s = 0.0
+        self._jitter_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
         self.losses = 0
@@ -274,12 +280,16 @@ class FallbackAdmission:
             self._steady_since_s = None
             return
         if self._steady_since_s is None:
-            self._steady_since_s, self._looks = now_s, self._sight.looks
-            self._steady_s = settings.steady_s + self._chance() * settings.jitter_s
+            self._steady_since_s = now_s
+            self._jitter_s = self._chance() * settings.jitter_s
         if self._sight.looks > self._looks:
+            self._looks = self._sight.looks
             self._reconcile(self._lost_at_s, first=False)
-            if now_s - self._steady_since_s >= self._steady_s:
-                self._return()
+        elif self._sight.back_at_s < inf:
+            self._charge_ahead()
+        steady = now_s - self._steady_since_s >= settings.steady_s
+        if steady and self._clock.wall() >= self._sight.back_at_s + self._jitter_s:
+            self._return()
 
     def _leave(self) -> None:
         now_s = self._clock.monotonic()
@@ -296,6 +306,8 @@ class FallbackAdmission:
         self._spawn(local.start())
         self._local, self._local_store = local, store
         self._lost_at_s, self._steady_since_s = now_s, None
+        self._looks = self._sight.looks
+        self._sight.wants_back, self._sight.back_at_s = True, inf
         self.losses += 1
         _log.warning("%s until it is back", self.degraded)
         self._queue.let_go()
@@ -305,6 +317,7 @@ class FallbackAdmission:
         if local is None or store is None:
             return
         self._local = self._local_store = None
+        self._sight.wants_back = False
         for lane, dimensions, for_s in store.blocks():
             self._queue.block(lane, dimensions, for_s)
         self._charge_ahead()
@@ -316,7 +329,9 @@ class FallbackAdmission:
     def _reconcile(self, lost_at_s: float, *, first: bool) -> None:
         """Tell the store what it missed. At the first look, nothing was."""
         sight, debts = self._sight, self._debts
-        if sight.emptied:
+        if sight.emptied and self._restored:
+            sight.emptied = self._restored = False
+        elif sight.emptied:
             sight.emptied = False
             emptied = sight.use.sums(self._clock.monotonic(), lost_at_s)
             debts.forgotten(self._running.values(), emptied=emptied)
@@ -326,6 +341,23 @@ class FallbackAdmission:
             debts.remembered()
         self._forgotten = self._queue.forgotten
         self._charge_ahead()
+
+    async def _restore(self) -> list[Operation]:
+        """A store that has lost its data hears of our use before it admits anything more.
+
+        Raises:
+            RedisError: The store does not answer.
+        """
+        if not await self._sight.is_another():
+            return []
+        now_s = self._clock.monotonic()
+        since_s = now_s if self._local is None else self._lost_at_s
+        running = self._running.values()
+        self._debts.forgotten(running, emptied=self._sight.use.sums(now_s, since_s))
+        for held in running:
+            self._debts.charge_ahead(held)
+        self._restored = True
+        return self._debts.operations()
 
     def _charge_ahead(self) -> None:
         for held in self._running.values():

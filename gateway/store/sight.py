@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, cast
 
 from gateway.core.admission.messages import Operation
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _ERA_S = 40 * 86_400
 _COUNTS = 10
+_BACK_MS = 4000
+"""How long an agreed time is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,14 @@ class Looking:
         every_s: Pause between two looks.
         scopes: How many lanes and budgets are looked at together.
         patience_s: A look that takes longer is given up.
+        return_in_s: How long after its first look the first replica proposes to return: all must
+            have reached the store by then, and told it what they used.
     """
 
     every_s: float = 0.5
     scopes: int = 48
     patience_s: float = 2.0
+    return_in_s: float = 1.5
 
 
 class Sight:
@@ -56,6 +62,8 @@ class Sight:
     Attributes:
         seen: Snapshots by scope, as they came.
         looks: How many there were.
+        wants_back: Whether a time to return is to be agreed on.
+        back_at_s: That time, by the wall clock.
         emptied: The store's data are others than at the look before; whoever acts on it resets it.
     """
 
@@ -82,6 +90,8 @@ class Sight:
         self.seen: dict[str, Any] = {}
         self.looks = 0
         self.emptied = False
+        self.wants_back = False
+        self.back_at_s = inf
 
     @property
     def replicas(self) -> int:
@@ -114,7 +124,24 @@ class Sight:
         if era != self._era:
             self.emptied = self.emptied or self._era is not None
             self._era = era
+        if self.wants_back:
+            await self._agree()
         self.looks += 1
+
+    async def is_another(self) -> bool:
+        """Whether the store's data are others than at the last look.
+
+        Raises:
+            RedisError: The store does not answer.
+        """
+        return self._era is not None and await self._redis.get(f"{self._root}:era") != self._era
+
+    async def _agree(self) -> None:
+        """All replicas return at the time that the first of them has named."""
+        key, at_s = f"{self._root}:back", self._clock.wall() + self._looking.return_in_s
+        await self._redis.set(key, f"{at_s:.3f}", nx=True, px=_BACK_MS)
+        found = await self._redis.get(key)
+        self.back_at_s = at_s if found is None else float(found)
 
     async def _present_era(self) -> bytes:
         """Who named the store's data first, and when: others than before are other data."""

@@ -80,6 +80,10 @@ TESTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "A store that has lost its data": (
         (FALLBACK, "test_a_store_that_comes_back_empty_is_told_the_last_minute"),
+        (
+            FALLBACK,
+            "test_a_store_without_its_data_lets_nothing_through_before_it_has_heard_of_our_use",
+        ),
     ),
     "A failover to a replica": ((FALLBACK, "test_a_failover_to_a_replica_keeps_what_it_has"),),
     "A slow store is used": (

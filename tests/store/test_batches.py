@@ -51,6 +51,9 @@ class Listener:
     def store_lost(self) -> None:
         self.losses += 1
 
+    async def missing(self) -> list[Operation]:
+        return [["settle", "old"]]
+
     def configuration(self) -> Iterable[Operation]:
         return [["configure", "lane:x", {}]]
 
@@ -109,7 +112,8 @@ async def test_a_store_that_does_not_know_us_hears_everything_first(store: Store
     batches = Batches(store.call, Listener())
     batches.put(["arrive"])
     await batches.flush()
-    assert store.sent[1] == [["hello", 0], ["configure", "lane:x", {}], ["arrive"]]
+    configuration = ["configure", "lane:x", {}]
+    assert store.sent[1] == [["hello", 0], configuration, ["settle", "old"], ["arrive"]]
 
 
 async def test_a_store_that_has_forgotten_us_hears_that_it_knew_us_once(store: Store) -> None:

@@ -32,7 +32,7 @@ FAST = FallbackSettings(
     steady_s=0.15,
     jitter_s=0.05,
     check_s=0.02,
-    looking=Looking(every_s=0.05),
+    looking=Looking(every_s=0.05, return_in_s=0.2),
 )
 LEASES = AdmissionSettings(lease_s=0.6, beat_s=0.1, patience_s=0.3, goodbye_s=0.3)
 
@@ -158,6 +158,24 @@ async def test_a_store_that_comes_back_empty_is_told_the_last_minute(
 
         await until(whole, "the call that ran to be told")
         assert (await one.queue.inspect_agent("ann")).spent_day == 40
+
+
+async def test_a_store_without_its_data_lets_nothing_through_before_it_has_heard_of_our_use(
+    own_valkey: ValkeyProcess,
+) -> None:
+    of = topology(Budget(tpm=1000))
+    async with fallback(own_valkey.url, "r1", of) as one, fallback(own_valkey.url, "r2", of) as two:
+        await one.knows(2)
+        await two.knows(2)
+        for number, each in enumerate((one, two, two)):
+            await each.admission.admit(request(f"t{number}", tokens=300))
+        one.admission.settle(ended("t0", 300))
+        own_valkey.flush()
+        await two.knows(2)  # it has been heard by now
+        verdicts = await asyncio.gather(
+            *(one.admission.admit(request(f"b{number}", wait_s=0)) for number in range(5))
+        )
+        assert admitted(verdicts) == 1
 
 
 async def test_a_replica_that_was_taken_for_dead_owes_what_it_held(
@@ -525,5 +543,5 @@ async def test_an_edit_of_limits_acts_without_the_store_too(own_valkey: ValkeyPr
 def test_the_default_times_are_those_of_the_page() -> None:
     times = FallbackSettings()
     assert (times.silence_s, times.quick_s) == (0.5, 0.25)
-    assert (times.steady_s, times.jitter_s, times.looking.every_s) == (1.0, 0.5, 0.5)
+    assert (times.looking.return_in_s, times.jitter_s, times.looking.every_s) == (1.5, 0.1, 0.5)
     assert times.silence_s + 2 * times.check_s < 1.0
