@@ -178,7 +178,7 @@ async def test_a_client_that_left_while_it_waited(
     provider: RunningSimulator, store_url: str
 ) -> None:
     async with (
-        ground(provider, store_url, budget=Budget(concurrency=1), ttft_s=0.5) as here,
+        ground(provider, store_url, budget=Budget(concurrency=1), ttft_s=2.0) as here,
         admin(here.urls[0]) as asked,
     ):
         running = asyncio.ensure_future(here.alice.say(ANTHROPIC))
