@@ -82,7 +82,8 @@ def described_app(version: str, schemas: Mapping[Collection, Mapping[str, Any]])
     )
     for router in ROUTERS:
         app.include_router(router, prefix=GUARDED, responses=responses(*_ALWAYS))
-    answer_problems(app)
+    routes = [route for router in ROUTERS for route in router.routes]
+    answer_problems(app, routes, GUARDED)
     _describe_documents(app, schemas)
     return app
 

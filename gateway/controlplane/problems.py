@@ -5,7 +5,7 @@ logged and never told, except that the store is silent, which is 503 with `retry
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,8 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.routing import Match
-from starlette.types import Scope
+from starlette.routing import BaseRoute, Match
 
 from gateway.ports import StoreSilent
 
@@ -97,19 +96,26 @@ MEANINGS = {
 }
 
 
-def _methods_at(app: FastAPI, scope: Scope) -> set[str]:
+def _methods_at(routes: Iterable[BaseRoute], path: str) -> set[str]:
     """Methods of all routes at a path (RFC 9110, 15.5.6); Starlette names the first route's only."""
+    scope = {"type": "http", "path": path, "method": "", "headers": []}
     at = [
         route
-        for route in app.routes
+        for route in routes
         if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
     ]
     acts = [route for route in at if "}:" in route.path]  # `NAME:act` matches `NAME`, too
     return {method for route in acts or at for method in route.methods or ()}
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Let every error of an application be a problem."""
+def answer_problems(app: FastAPI, routes: Sequence[BaseRoute], prefix: str) -> None:
+    """Let every error of an application be a problem.
+
+    Args:
+        app: The application.
+        routes: Its routes, to say which methods a path takes.
+        prefix: Under which they are.
+    """
 
     @app.exception_handler(HTTPException)
     async def told(request: Request, error: Exception) -> JSONResponse:
@@ -117,7 +123,8 @@ def answer_problems(app: FastAPI) -> None:
             raise error
         headers = error.headers
         if error.status_code == 405:
-            headers = {"allow": ", ".join(sorted(_methods_at(app, request.scope)))}
+            path = request.scope["path"].removeprefix(prefix)
+            headers = {"allow": ", ".join(sorted(_methods_at(routes, path)))}
         return problem(error.status_code, str(error.detail), request.url.path, headers)
 
     @app.exception_handler(RequestValidationError)
