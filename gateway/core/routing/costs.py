@@ -17,6 +17,8 @@ from .models import Abilities, abilities
 Pricer: TypeAlias = Callable[[str, Usage], tuple[int, bool]]
 """(model, usage) → (micro-dollars, whether the model's price is known)."""
 
+GROWTH_TOKENS = 30_000
+"""A conversation is reckoned with up to so much growth: thirty turns of a thousand tokens."""
 _UNKNOWN = Abilities()
 ESCALATION_PRIOR = 0.05
 """The share of moved conversations that are taken back, before there is a measurement."""
@@ -48,7 +50,8 @@ class Comparison:
     Attributes:
         stay_now: This call, on the requested model with its cache.
         move_now: This call, on the other, whose cache is cold.
-        stay_next: A further call with the same prefix.
+        stay_next: A later call, whose prompt is in the cache: of those up to `GROWTH_TOKENS` later,
+            the one at which moving compares worst.
         move_next: The same on the other.
         risk: What taking the conversation back later is expected to cost.
         known: Both prices are known.
@@ -68,7 +71,7 @@ class Comparison:
 
     @property
     def saves(self) -> bool:
-        """No length of the conversation makes it dearer to move, taking back included."""
+        """No call of the conversation is dearer after a move, as far as it may grow."""
         return (
             self.known
             and self.move_now + self.risk <= self.stay_now
@@ -122,19 +125,55 @@ def compare(
     """
     stay_now, stay_known = price(stay.model, usage(stay, warm_tokens))
     move_now, move_known = price(move.model, usage(move, 0))
-    stay_next, _ = price(stay.model, usage(_later(stay), stay.prompt_tokens))
-    move_next, _ = price(move.model, usage(_later(move), move.prompt_tokens))
+    scale = stay.prompt_tokens / move.prompt_tokens if move.prompt_tokens else 1.0
+    later = [
+        (_cached(one, price), _cached(other, price))
+        for one, other in (
+            (_grown(stay, size), _grown(move, round(size / scale)))
+            for size in _sizes(stay, move, scale)
+        )
+    ]
+    stay_next, move_next = max(later, key=lambda pair: pair[1] - pair[0])
     # Taken back, the requested model has to read the whole prefix anew. What it would have paid
     # for writing it the first time was saved, if its cache was cold.
-    cold, _ = price(stay.model, usage(_later(stay), 0))
+    cold, _ = price(stay.model, usage(_grown(stay, stay.output_tokens), 0))
     return Comparison(
         stay_now,
         move_now,
         stay_next,
         move_next,
-        risk=round((cold - stay_next) * escalation_share),
+        risk=round(max(0, cold - _cached(stay, price)) * escalation_share),
         known=stay_known and move_known,
     )
+
+
+def _sizes(stay: Side, move: Side, scale: float) -> list[int]:
+    """By how many tokens the prompt may have grown where moving can compare worst.
+
+    Costs are linear in the length but for two steps: where the requested model's provider begins to
+    cache, and where the other's does. So the ends and these two are all there is to look at; a dearer
+    rate for long prompts shows at the far end.
+    """
+    begins = stay.cached_from_tokens - stay.prompt_tokens
+    not_yet = int((move.cached_from_tokens - 1 - move.prompt_tokens) * scale)
+    within = [size for size in (begins, not_yet) if 0 < size < GROWTH_TOKENS]
+    return [stay.output_tokens, *within, GROWTH_TOKENS]
+
+
+def _grown(side: Side, tokens: int) -> Side:
+    """A later call of the conversation."""
+    return Side(
+        side.model,
+        side.prompt_tokens + tokens,
+        side.output_tokens,
+        side.caches,
+        side.cached_from_tokens,
+    )
+
+
+def _cached(side: Side, price: Pricer) -> int:
+    """What a call costs of which the whole prompt is in the cache, if it is cached at all."""
+    return price(side.model, usage(side, side.prompt_tokens))[0]
 
 
 def usage(side: Side, read_tokens: int) -> Usage:
@@ -148,17 +187,6 @@ def usage(side: Side, read_tokens: int) -> Usage:
         cache_read_tokens=read,
         cache_write_tokens=side.prompt_tokens - read,
         output_tokens=side.output_tokens,
-    )
-
-
-def _later(side: Side) -> Side:
-    """The next call of the conversation: the answer has become a part of the prompt."""
-    return Side(
-        side.model,
-        side.prompt_tokens + side.output_tokens,
-        side.output_tokens,
-        side.caches,
-        side.cached_from_tokens,
     )
 
 

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from gateway.core.estimate import Estimate
 from gateway.core.price_table import Rates
-from gateway.core.routing.costs import Shadowed, Side, compare, counterfactual, sides, usage
+from gateway.core.routing.costs import (
+    GROWTH_TOKENS,
+    Shadowed,
+    Side,
+    compare,
+    counterfactual,
+    sides,
+    usage,
+)
 from gateway.domain.usage import Usage
 
 RATES = {
@@ -43,11 +51,12 @@ def side(model: str, prompt: int, *, caches: bool = True, minimum: int = 1_024) 
     caches=st.booleans(),
     minimum=st.sampled_from([1_024, 4_096]),
 )
-def test_where_moving_saves_no_length_of_the_session_makes_it_dearer(
+def test_where_moving_saves_no_session_that_grows_so_far_is_dearer(
     prompt: int, warm: int, turns: int, growth: int, weak: str, caches: bool, minimum: int
 ) -> None:
     stay, move = side("strong", prompt), side(weak, prompt, caches=caches, minimum=minimum)
     found = compare(stay, move, min(warm, prompt), price, 0.0)
+    growth = min(growth, GROWTH_TOKENS // turns)
     if not found.saves:
         return
 
@@ -73,8 +82,15 @@ def test_a_warm_prefix_is_worth_more_than_the_saving() -> None:
 def test_a_prefix_too_short_for_the_other_cache_is_reckoned_uncached() -> None:
     move = side("weak", 3_000, minimum=4_096)
     found = compare(side("strong", 3_000), move, 0, price, 0.0)
-    assert found.move_next == 3_300 * 1 + 300 * 5
-    assert found.stay_next == (300 * 3_750 + 3_000 * 300) // 1_000 + 300 * 15
+    assert found.move_next == 4_095 * 1 + 300 * 5  # the last length that is not cached
+    assert found.stay_next == 4_095 * 3 // 10 + 300 * 15
+
+
+def test_a_model_that_never_caches_is_reckoned_with_what_may_grow() -> None:
+    """It is cheaper for a short prompt, and dearer once the other reads a long one from its cache."""
+    found = compare(side("strong", 10), side("weak", 10, caches=False), 0, price, 0.0)
+    assert found.saves_now
+    assert not found.saves
 
 
 def test_an_unknown_price_saves_nothing() -> None:
