@@ -24,8 +24,9 @@ NEVER = replace(QUICK, retries=replace(QUICK.retries, repeat=Repeat.NEVER))
 UNSENT_CUT = FaultRule("cut", after_chunks=-1, count=1)
 
 
-@pytest.mark.parametrize("speech", SPEECHES, ids=str)
-@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    ("speech", "status"), list(zip(SPEECHES, [500, 503] * 3, strict=True)), ids=str
+)
 async def test_an_error_that_passes_is_not_seen_by_the_agent(
     provider: RunningSimulator, store_url: str, speech: Speech, status: int
 ) -> None:
