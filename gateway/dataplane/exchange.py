@@ -130,7 +130,7 @@ class Exchange:
             call.first_byte_s = self._parts.clock.monotonic() - call.sent_at
             # An error event can only be put between two events, and not into a compressed stream.
             call.tellable = False
-            call.answering = True
+            call.answering, call.reading = True, None
             trial.answered(ProviderVerdict.OK, call.first_byte_s)
             await relay(first, response, call.responder, meter, presence.leave, self._growth(tap))
             if tap.failed:
@@ -168,7 +168,7 @@ class Exchange:
             if keepalive.begun:
                 await keepalive.stop()
             call.first_byte_s = self._parts.clock.monotonic() - call.sent_at
-            call.answering = True
+            call.answering, call.reading = True, None
             trial.answered(ProviderVerdict.OK, call.first_byte_s)
             presence.leave()
             head = interpreter.head(call.upstream_request_id, stream=False)
@@ -202,7 +202,7 @@ class Exchange:
             message = "the provider's answer is not the stream that was asked for"
             raise UpstreamFailure(Reason.UPSTREAM_PROTOCOL, FailurePhase.HEAD, message, sent=True)
         if not call.responder.started:
-            call.answering = True
+            call.answering, call.reading = True, None
             if interpreter is None:
                 headers = downstream_headers(response.headers, resized=call.body_changed)
             else:

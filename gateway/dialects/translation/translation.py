@@ -71,7 +71,18 @@ class Reading:
             stream=stream and in_path,
             events=stream and in_path,
         )
-        return Translation(self, target, matched, model, stream, written, dropped.names)
+        thinking = request.thinking
+        return Translation(
+            source=self.format,
+            target=target,
+            matched=matched,
+            model=model,
+            in_array=self.matched.in_array,
+            asked_for_thoughts=thinking is not None and thinking.shown,
+            echoed=self.asked.echoed,
+            written=written,
+            dropped=dropped.names,
+        )
 
 
 def read(matched: Matched, body: bytes) -> Reading:
@@ -94,18 +105,27 @@ def read(matched: Matched, body: bytes) -> Reading:
 class Translation:
     """A request as it goes to a provider, and how what comes back is told to its caller.
 
+    Holds nothing of the conversation but what is sent: streams are long, and there are many.
+
     Attributes:
+        source: The caller's format.
+        target: The provider's.
         matched: What the target's path says.
         model: The model that is called.
+        in_array: The caller wants its stream as one JSON array.
+        asked_for_thoughts: The caller wants to see them.
+        echoed: What an answer repeats of its request.
         written: What to send.
         dropped: The caller's fields that are left out.
     """
 
-    reading: Reading
+    source: Format
     target: Format
     matched: Matched
     model: str
-    stream: bool
+    in_array: bool
+    asked_for_thoughts: bool
+    echoed: Mapping[str, object]
     written: Written
     dropped: tuple[str, ...]
 
@@ -113,15 +133,13 @@ class Translation:
         self, request_id: str, now_s: int, *, shows_thoughts: bool, include_usage: bool
     ) -> Caller:
         """What the writers need to know of the caller; see `Caller`."""
-        asked = self.reading.asked
-        thinking = asked.request.thinking
         return Caller(
             request_id,
             now_s,
             include_usage=include_usage,
-            in_array=self.reading.matched.in_array,
-            shows_thoughts=shows_thoughts and thinking is not None and thinking.shown,
-            echoed=asked.echoed,
+            in_array=self.in_array,
+            shows_thoughts=shows_thoughts and self.asked_for_thoughts,
+            echoed=self.echoed,
         )
 
     def answer(self, body: bytes, caller: Caller) -> bytes:
@@ -134,22 +152,22 @@ class Translation:
         answer = replace(
             answer, id=answer.id or caller.request_id, model=answer.model or self.model
         )
-        return self.reading.format.write_answer(answer, caller)
+        return self.source.write_answer(answer, caller)
 
     def answering(self, caller: Caller) -> "StreamTranslator":
         """For the provider's stream."""
         return StreamTranslator(
-            self.target.reader(), self.reading.format.writer(caller), caller.request_id, self.model
+            self.target.reader(), self.source.writer(caller), caller.request_id, self.model
         )
 
     def failure(self, status: int, body: bytes, caller: Caller) -> Reply:
         """An error of the provider, for the caller."""
-        return self.reading.format.write_failure(self.target.read_failure(status, body), caller)
+        return self.source.write_failure(self.target.read_failure(status, body), caller)
 
     def failure_event(self, status: int, body: bytes, caller: Caller) -> bytes:
         """An error of the provider, for a caller who has the head of a stream already."""
         failure = self.target.read_failure(status, body)
-        return self.reading.format.writer(caller).write(Failed(failure))
+        return self.source.writer(caller).write(Failed(failure))
 
 
 class StreamTranslator:
