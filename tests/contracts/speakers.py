@@ -5,6 +5,7 @@ SDKs take whatever comes.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -28,6 +29,7 @@ PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
     "gg=="
 )
+PAPER = "JVBERi0xLjQKJSVFT0YK"
 _EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 _RESPONSE_EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 Json: TypeAlias = dict[str, Any]
@@ -47,6 +49,7 @@ class Ask:
     text: str = "hello [[output=20]]"
     system: str = "Be brief."
     image: bool = False
+    paper: bool = False
     tools: tuple[str, ...] = ()
     force: str = ""
     schema: bool = False
@@ -84,6 +87,9 @@ class Anthropic:
         if ask.image:
             source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
             content.insert(0, {"type": "image", "source": source})
+        if ask.paper:
+            source = {"type": "base64", "media_type": "application/pdf", "data": PAPER}
+            content.insert(0, {"type": "document", "source": source, "title": "a.pdf"})
         messages: list[Json] = [{"role": "user", "content": content}]
         for told in ask.history:
             uses = [{"type": "tool_use", "id": i, "name": n, "input": a} for i, n, a in told.calls]
@@ -160,6 +166,9 @@ class Chat:
         if ask.image:
             url = f"data:image/png;base64,{PIXEL}"
             content.insert(0, {"type": "image_url", "image_url": {"url": url}})
+        if ask.paper:
+            file = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PAPER}"}
+            content.insert(0, {"type": "file", "file": file})
         messages: list[Json] = [
             {"role": "system", "content": ask.system},
             {"role": "user", "content": content},
@@ -245,6 +254,9 @@ class Responses:
         if ask.image:
             url = f"data:image/png;base64,{PIXEL}"
             content.insert(0, {"type": "input_image", "detail": "auto", "image_url": url})
+        if ask.paper:
+            file = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PAPER}"}
+            content.insert(0, {"type": "input_file", **file})
         items: list[Json] = [{"role": "user", "content": content}]
         for told in ask.history:
             items += [
@@ -319,7 +331,10 @@ class Gemini:
         """The arguments of a call."""
         parts: list[Any] = [types.Part(text=ask.text)]
         if ask.image:
-            blob = types.Blob(mime_type="image/png", data=PIXEL.encode())
+            blob = types.Blob(mime_type="image/png", data=b64decode(PIXEL))
+            parts.insert(0, types.Part(inline_data=blob))
+        if ask.paper:
+            blob = types.Blob(mime_type="application/pdf", data=b64decode(PAPER))
             parts.insert(0, types.Part(inline_data=blob))
         contents: list[Any] = [types.Content(role="user", parts=parts)]
         for told in ask.history:

@@ -113,6 +113,27 @@ async def test_thoughts_are_shown_to_who_named_the_model(translated: Ground) -> 
     assert [item.type for item in answer.output] == ["reasoning", "message"]
 
 
+async def test_what_a_provider_had_cached_is_told_where_the_sdk_looks_for_it(
+    translated: Ground,
+) -> None:
+    long = Ask(GPT, "word " * 3000 + "[[output=5]]")
+    messages = translated.speakers["anthropic"].sdk.messages
+    body = translated.speakers["anthropic"].body(long)
+    await asyncio.to_thread(messages.create, **body)
+    again = (await asyncio.to_thread(messages.create, **body)).usage
+    assert again.cache_read_input_tokens > 2000
+    assert again.input_tokens < 1000
+    responses = translated.speakers["responses"]
+    longer = responses.body(Ask(GEMINI, "word " * 6000 + "[[output=5]]"))
+    await asyncio.to_thread(responses.sdk.responses.create, **longer)
+    read = await asyncio.to_thread(responses.sdk.responses.create, **longer)
+    assert read.usage.input_tokens_details.cached_tokens > 4000
+    gemini = translated.speakers["gemini"]
+    found = await asyncio.to_thread(gemini.sdk.models.generate_content, **gemini.body(long))
+    assert found.usage_metadata.cached_content_token_count > 2000
+    assert found.usage_metadata.prompt_token_count > 3000
+
+
 async def test_the_accounts_speak_of_the_model_that_answered(translated: Ground) -> None:
     raw = await asyncio.to_thread(
         translated.speakers["chat"].sdk.chat.completions.with_raw_response.create,

@@ -32,6 +32,7 @@ def check(told: Told, straight: Told) -> None:
 SCENARIOS = {
     "text": {},
     "image": {"image": True},
+    "paper": {"paper": True},
     "tool": {"text": "use tool get_weather", "tools": ("get_weather",)},
     "parallel": {
         "text": "use tool get_weather and use tool get_time [[output=5]]",
