@@ -58,7 +58,7 @@ def retry_after_of(answer: Answer) -> float:
 
 async def queued(here: Ground, lane: str, count: int) -> None:
     """Wait until so many calls wait in a lane."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while sum((await here.books.inspect_lane(lane)).waiting) != count:
             pass
 
