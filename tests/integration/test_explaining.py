@@ -178,9 +178,10 @@ async def test_a_client_that_left_while_it_waited(
     provider: RunningSimulator, store_url: str
 ) -> None:
     async with (
-        ground(provider, store_url, budget=Budget(concurrency=1), ttft_s=2.0) as here,
+        ground(provider, store_url, budget=Budget(concurrency=1), ttft_s=1.0) as here,
         admin(here.urls[0]) as asked,
     ):
+        assert (await asked.find("queue"))["total"] == 0  # the admin is built for its first request
         running = asyncio.ensure_future(here.alice.say(ANTHROPIC))
         await until(lambda: provider.state.ledger.in_flight == 1, "a call at the provider")
         leaving = asyncio.ensure_future(here.alice.say(ANTHROPIC))
