@@ -4,16 +4,22 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
+import numpy as np
 import pytest
 
+from gateway.core.routing.decide import Question, Verdict
+from gateway.core.routing.features import WIDTH
+from gateway.core.routing.scorer import RANKS, Claim, TrainedScorer
 from gateway.domain.routes import Preference, Route, RouteMatch, RouteMode
 from gateway.domain.topology import Agent
 from gateway.simulator import RunningSimulator
 from gateway.simulator.faults import FaultRule
+from gateway.wiring.scorers import save_scorer
 from tests.fixtures.gateway import (
     ALICE,
     BOB,
@@ -418,3 +424,46 @@ async def test_routes_serve_openai_and_gemini_callers_too(
         )
         assert found.json()["modelVersion"].startswith("gemini-2.5-flash")
         assert found.headers["x-gateway-model"] == "gemini-2.5-flash"
+
+
+async def test_a_mistake_in_a_decision_is_logged_and_means_staying(
+    simulator: RunningSimulator,
+    store_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(asked: Question) -> Verdict:
+        raise ZeroDivisionError(asked.conversation)
+
+    monkeypatch.setattr("gateway.dataplane.routing.decide", broken)
+    async with routed(simulator, store_url, ENFORCED) as client:
+        assert served(await client.ask(EASY)) == STRONG
+    assert "no decision" in caplog.text
+
+
+async def test_a_trained_scorer_decides_in_place_of_the_structure(
+    simulator: RunningSimulator, store_url: str, tmp_path: Path
+) -> None:
+    weights = np.zeros(WIDTH, np.float32)
+    ranks = np.linspace(-1.0, 1.0, RANKS).astype(np.float32)
+    weights[WIDTH - 1] = 0.9  # everything seems to gain much
+    save_scorer(TrainedScorer(weights, ranks, Claim.KNOWN_KINDS, 300), tmp_path / "made")
+    scored = replace(ENFORCED, scorer=str(tmp_path / "made"))
+    async with routed(simulator, store_url, scored) as client, admin(client.url) as operator:
+        answer = await client.ask(EASY)
+        assert told(answer) == "stay/complex"
+        why = await operator.why(answer.headers["x-gateway-request-id"])
+        assert why["route"]["detail"] == "predicted gain 0.95"
+        assert why["route"]["score"] == pytest.approx(0.05)
+
+
+async def test_a_scorer_that_cannot_be_read_leaves_the_structure(
+    simulator: RunningSimulator,
+    store_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scored = replace(ENFORCED, scorer=str(tmp_path / "none"))
+    async with routed(simulator, store_url, scored) as client:
+        assert told(await client.ask(EASY)) == "move/simple"
+    assert "scoring by structure instead" in caplog.text
