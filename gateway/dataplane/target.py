@@ -93,6 +93,7 @@ class Destinations:
         """
         if self.topology.translation is not Translating.ALL:
             return self.find(dialect, None, model)
+        _check_length(model)
         key = (dialect, model)
         if key not in self._elsewhere:
             if len(self._elsewhere) >= _REMEMBERED:

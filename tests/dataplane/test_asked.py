@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway.dataplane.refused import Refused
 from gateway.dataplane.target import Destinations
 from gateway.domain.call import Dialect
 from gateway.domain.topology import Lane, Provider, Topology
@@ -75,3 +76,8 @@ def test_a_model_goes_to_the_provider_that_has_it(
 ) -> None:
     for _ in range(2):  # what was found is remembered
         assert here.asked(dialect, model).provider.name == provider
+
+
+def test_a_name_too_long_to_be_one_is_refused_and_not_remembered() -> None:
+    with pytest.raises(Refused):
+        destinations(CLAUDE, OPENAI).asked(Dialect.OPENAI, "claude-" * 1000)
