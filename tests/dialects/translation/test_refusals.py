@@ -124,6 +124,13 @@ REFUSED: list[tuple[Endpoint, Endpoint, str, dict[str, Any], str | None]] = [
         {"tools": [FUNCTION], "response_format": {"type": "json_object"}},
         "response_format",
     ),
+    (
+        CHAT,
+        MESSAGES,
+        "",
+        {"messages": [{**image("https://x/a.png")[0], "role": "system"}]},
+        "messages[0].content",
+    ),
     (RESPONSES, MESSAGES, "", {"previous_response_id": "r"}, "previous_response_id"),
     (RESPONSES, MESSAGES, "", {"background": True}, "background"),
     (RESPONSES, MESSAGES, "", {"tools": [{"type": "web_search"}]}, "tools[0].type"),
@@ -276,6 +283,14 @@ def test_gemini_is_told_that_a_call_came_from_elsewhere_and_whose_a_result_is() 
     lost = [*USER, {"role": "tool", "tool_call_id": "c9", "content": "here"}]
     with pytest.raises(Untranslatable):
         put(CHAT, GENERATE, messages=lost)
+
+
+def test_a_picture_in_a_tools_result_is_not_lost() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    shown = {**image("https://x/a.png")[0], "role": "tool", "tool_call_id": "c"}
+    messages = [*USER, {"role": "assistant", "tool_calls": [call]}, shown]
+    found = there(CHAT, MESSAGES, messages=messages)["messages"][2]["content"][0]
+    assert found["content"][0]["source"] == {"type": "url", "url": "https://x/a.png"}
 
 
 def test_geminis_own_schemas_and_spellings_become_json_schema() -> None:

@@ -164,7 +164,7 @@ def _conversation(found: list[Fields]) -> tuple[tuple[Text, ...], tuple[Message,
         speaker = one.one_of(_Speaker, "role") or _Speaker.USER
         message = _message(one, speaker)
         if message.role is Role.SYSTEM and not messages:
-            system += [part for part in message.parts if isinstance(part, Text)]
+            system += words.instructions(message, one)
         else:
             messages.append(message)
     return tuple(system), merged(messages)
@@ -174,8 +174,7 @@ def _message(message: Fields, speaker: _Speaker) -> Message:
     parts = tuple(_content(message))
     match speaker:
         case _Speaker.TOOL:
-            texts = tuple(part for part in parts if isinstance(part, Text))
-            result = ToolResult(message.text("tool_call_id"), texts)
+            result = ToolResult(message.text("tool_call_id"), parts)
             found = Message(Role.USER, (result,))
         case _Speaker.ASSISTANT:
             calls = tuple(_call(one) for one in message.objects("tool_calls"))

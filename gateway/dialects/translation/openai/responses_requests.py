@@ -160,7 +160,7 @@ def _conversation(body: Fields) -> tuple[tuple[Text, ...], tuple[Message, ...]]:
         message = _item(item)
         item.rest()
         if message.role is Role.SYSTEM and not messages:
-            system += [part for part in message.parts if isinstance(part, Text)]
+            system += words.instructions(message, item)
         else:
             messages.append(message)
     return tuple(system), merged(messages)

@@ -8,6 +8,7 @@ from gateway.dialects.translation.canonical import (
     Document,
     Effort,
     Image,
+    Message,
     Request,
     Shape,
     Text,
@@ -199,6 +200,18 @@ def shape_of(form: Fields) -> Shape:
     found = Shape(form.json("schema") or {}, form.text("name"), form.text("description"))
     form.ignore("strict")
     form.rest()
+    return found
+
+
+def instructions(message: Message, where: Fields) -> list[Text]:
+    """What a system message at the head says.
+
+    Raises:
+        Untranslatable: It shows something, which others cannot have among their instructions.
+    """
+    found = [part for part in message.parts if isinstance(part, Text)]
+    if len(found) != len(message.parts):
+        raise where.refused("content", "instructions are words")
     return found
 
 
