@@ -92,10 +92,16 @@ def _who(call: Fields) -> str:
 
 
 def _waits(call: Fields) -> Iterator[str]:
+    held_s = call.get("held_s", 0.0)
+    if held_s:
+        yield (
+            f"Held {seconds(held_s)} for the prompt cache: the answer to {call['held_behind']} had "
+            "to begin first"
+        )
     if not call["waits"]:
-        if call["wait_s"] >= _WORTH_TELLING_S:
-            yield f"Waited {seconds(call['wait_s'])} for its provider to recover."
-        elif call["lane"]:
+        if call["wait_s"] - held_s >= _WORTH_TELLING_S:
+            yield f"Waited {seconds(call['wait_s'] - held_s)} for its provider to recover."
+        elif call["lane"] and not held_s:
             yield "It did not have to wait."
         return
     yield f"Waited {seconds(call['wait_s'])} of {seconds(call['max_wait_s'])} at most:"

@@ -143,6 +143,7 @@ def _agent(name: str, given: Given, known_teams: Mapping[str, Team]) -> Agent:
         weight=given.get(manual.AGENT_WEIGHT),
         budget=_budget(given.section(manual.BUDGET)),
         models=given.series(manual.AGENT_MODELS),
+        cache_assist=given.get(manual.AGENT_CACHE_ASSIST),
     )
     return routing.bounded(agent, given)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.domain.topology import QueueSettings, Topology
 
-from . import fleet, manual, prices, reliability, route_manual, routing, tracing
+from . import caching, fleet, manual, prices, reliability, route_manual, routing, tracing
 from .accounts import providers_from_environment, providers_from_file
 from .document import Entries, Tree, parse_document
 from .faults import ConfigError, Fault, Faults
@@ -126,6 +126,7 @@ def _settings(
     reliable = reliability.reliability(root)
     price_settings = prices.prices(root.listing(prices.PRICES), root.section(prices.UNPRICED))
     usage = prices.usage(root.section(prices.USAGE))
+    convoy = caching.caching(root.section(caching.CACHE))
     book.faults.raise_if_any()
     return Settings(
         topology=topology,
@@ -141,6 +142,7 @@ def _settings(
         reliability=reliable,
         prices=price_settings,
         usage=usage,
+        caching=convoy,
         file=file,
         origins=book.origins,
         notes=tuple(book.notes),

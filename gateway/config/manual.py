@@ -11,7 +11,7 @@ from gateway.domain.limits import Budget, BudgetMode
 from gateway.domain.topology import Agent, Lane, QueueSettings, Timeouts
 from gateway.domain.translating import TranslatedApi, Translating
 
-from . import kinds, reliability, route_manual, texts, tracing
+from . import caching, kinds, reliability, route_manual, texts, tracing
 from .prices import PRICES, UNPRICED, USAGE
 from .schema import Leaf, Section, Series, SeriesTable, Table
 from .settings import (
@@ -411,10 +411,15 @@ AGENT_MODELS: Final = Series(
     "models", texts.glob(), "Models it may use; `*`, `?` and `[...]` match.",
     Agent("").models, "`[\"*\"]`",
 )  # fmt: skip
+AGENT_CACHE_ASSIST: Final = Leaf(
+    "cache_assist", kinds.flag(),
+    "Marks its prompts for the provider's cache where nothing is marked, and lets its calls wait "
+    "for one in flight that begins alike (docs/caching.md).", Agent("").cache_assist, "`false`",
+)  # fmt: skip
 AGENT: Final = Section(
     "agent", "Who is calling.",
-    (AGENT_TEAM, AGENT_KEY, AGENT_PRIORITY, AGENT_WEIGHT, AGENT_MODELS, BUDGET,
-     route_manual.BOUNDS),
+    (AGENT_TEAM, AGENT_KEY, AGENT_PRIORITY, AGENT_WEIGHT, AGENT_MODELS, AGENT_CACHE_ASSIST,
+     BUDGET, route_manual.BOUNDS),
 )  # fmt: skip
 AGENTS: Final = Table("agents", "Agents by name.", AGENT, "AGENT")
 
@@ -452,7 +457,7 @@ TRANSLATION: Final = Leaf(
 SCHEMA: Final = Section(
     "", "Configuration of agent-gateway.",
     (LISTEN, MINUTE, STATE, ADMIN, PROVIDERS, LANES, TEAMS, AGENTS, QUEUE, SERVER, LOGGING,
-     EXPLANATIONS, tracing.TRACING, *reliability.SECTIONS, PRICES, UNPRICED, USAGE,
+     EXPLANATIONS, tracing.TRACING, *reliability.SECTIONS, caching.CACHE, PRICES, UNPRICED, USAGE,
      route_manual.ROUTES, FALLBACKS,
      TRANSLATION),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.core.convoy import ConvoySettings
 from gateway.core.price_table import Entry, Rates
 from gateway.core.pricing import UNKNOWN_MODEL_RATES
 from gateway.domain.routes import Route
@@ -171,6 +172,7 @@ class Settings:
         topology: Providers, lanes, teams, agents, queue and minute.
         admin_token: `None`: generated at the first start and kept in `state.dir`.
         agent_keys: Gateway keys given in the file, agent name to secret; never shown.
+        caching: How long calls of agents with cache assistance wait for each other.
         file: The file it came from, if any.
         origins: Where each value came from, by its path in the file; not named here: default.
         notes: What a person should know, such as settings that do not act yet.
@@ -189,6 +191,7 @@ class Settings:
     reliability: ReliabilitySettings = ReliabilitySettings()  # noqa: RUF009 - frozen
     prices: PriceSettings = PriceSettings()
     usage: UsageSettings = UsageSettings()
+    caching: ConvoySettings = ConvoySettings()  # noqa: RUF009 - frozen
     file: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()

@@ -77,6 +77,7 @@ def _plain(settings: Settings) -> dict[str, Plain]:
         "tracing": tracing.shown(settings.tracing),
         **_reliability(settings.reliability),
         **prices.shown(settings.prices),
+        "cache": {"hold": settings.caching.hold_s, "least": settings.caching.least_tokens},
         "usage": {"keep": settings.usage.keep_s, "max_rows": settings.usage.max_rows},
         "routes": [_route(one) for one in settings.routes],
         "fallbacks": {name: list(models) for name, models in settings.topology.fallbacks.items()},
@@ -218,6 +219,7 @@ def _agent(agent: Agent, key: str | None) -> dict[str, Plain]:
         "priority": agent.priority.value,
         "weight": agent.weight,
         "models": list(agent.models),
+        "cache_assist": agent.cache_assist,
         "budget": _budget(agent.budget),
         "route": {"floor": agent.floor, "ceiling": agent.ceiling},
     }

@@ -41,6 +41,7 @@ class Agent(BaseModel):
     priority: Priority
     weight: float
     models: list[str]
+    cache_assist: bool = Field(description="Its prompts are marked for the provider's cache.")
     minute_s: float = Field(description="What a minute is, in seconds.")
     budget: Limits = Field(description="In force now, temporary budgets included.")
     limits: list[BudgetLimit] = Field(description="The same one by one, with origin and use.")
@@ -124,6 +125,7 @@ def _shown(parts: AdminParts, edition: Edition, agent: KnownAgent, budget: Budge
         priority=agent.priority,
         weight=agent.weight,
         models=list(agent.models),
+        cache_assist=agent.cache_assist,
         minute_s=edition.topology.minute_s,
         budget=limits_of(budget),
         limits=each_limit(budget, edition, f"agents.{agent.name}", now_s),

@@ -126,6 +126,11 @@ class Call(FromDomain):
     usage: Usage | None = Field(description="Null if nothing was sent.")
     cost_microusd: int
     priced: bool = Field(description="False: the model has no known price.")
+    held_s: float = Field(
+        description="Of `wait_s`, for how long it waited for the answer to another call to begin, "
+        "which put what both begin with into the provider's cache."
+    )
+    held_behind: str = Field(description="The id of that call; empty if there was none.")
     route: Route | None = Field(default=None, description="Null where no route matched.")
 
 

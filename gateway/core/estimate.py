@@ -128,7 +128,7 @@ class EstimateBook:
         per_byte = subject.tokens_per_byte
         text_tokens = facts.prompt_bytes * per_byte
         input_tokens = max(1, round(text_tokens) + facts.media_tokens)
-        cached = round(self._cached_bytes(model, facts, now) * per_byte)
+        cached = round(self.warm_bytes(model, facts, now) * per_byte)
         output, most = subject.output_quantile * facts.choices, subject.output_bound * facts.choices
         if facts.max_output_tokens is not None:
             asked = max(0, facts.max_output_tokens * facts.choices)
@@ -177,13 +177,33 @@ class EstimateBook:
         if answer_bytes > 0 and seen_tokens > 0:
             subject.learn_answer(answer_bytes, seen_tokens)
             by_model.learn_answer(answer_bytes, seen_tokens)
-        if facts.cache_lifetime_s > 0 and usage.cache_read_tokens + usage.cache_write_tokens > 0:
-            self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
+        self._remember_prefixes(model, facts, usage, subject.tokens_per_byte, now)
+
+    def begun(self, model: str, facts: CallFacts, usage: Usage, now: float) -> tuple[bytes, ...]:
+        """An answer begins: the digests of what the provider's cache holds from now on."""
+        text_tokens = usage.prompt_tokens - facts.media_tokens
+        if text_tokens <= 0 or facts.prompt_bytes <= 0:
+            return ()
+        per_byte = text_tokens / facts.prompt_bytes
+        return self._remember_prefixes(model, facts, usage, per_byte, now)
 
     def remember(self, model: str, digest: bytes, until: float) -> None:
         """Another replica has had a prefix put into a provider's cache."""
         if self._prefixes.get((model, digest), 0.0) < until:
             self._prefixes[(model, digest)] = until
+
+    def prompt_bytes(self, agent: str, model: str, tokens: int) -> int:
+        """How many bytes of a prompt so many tokens probably are."""
+        return ceil(tokens / self._known(agent, model).tokens_per_byte)
+
+    def warm_bytes(self, model: str, facts: CallFacts, now: float) -> int:
+        """How much of a prompt, in bytes, a provider's cache probably holds."""
+        if facts.cache_lifetime_s <= 0:
+            return 0
+        for prefix in reversed(facts.prefixes):
+            if self._prefixes.get((model, prefix.digest), 0.0) > now:
+                return prefix.prompt_bytes
+        return 0
 
     def tokens_of_bytes(self, agent: str, model: str, text_bytes: int) -> int:
         """How many tokens so many bytes of an answer's text probably are."""
@@ -210,26 +230,21 @@ class EstimateBook:
             self._subjects.move_to_end(key)
         return found
 
-    def _cached_bytes(self, model: str, facts: CallFacts, now: float) -> int:
-        if facts.cache_lifetime_s <= 0:
-            return 0
-        for prefix in reversed(facts.prefixes):
-            if self._prefixes.get((model, prefix.digest), 0.0) > now:
-                return prefix.prompt_bytes
-        return 0
-
     def _remember_prefixes(
         self, model: str, facts: CallFacts, usage: Usage, per_byte: float, now: float
-    ) -> None:
+    ) -> tuple[bytes, ...]:
         """Remember the cut points that lie within what the provider now holds in its cache."""
         held_tokens = usage.cache_read_tokens + usage.cache_write_tokens
+        if facts.cache_lifetime_s <= 0 or held_tokens <= 0:
+            return ()
         held_bytes = held_tokens / per_byte * 1.02
-        for prefix in facts.prefixes:
-            if prefix.prompt_bytes <= held_bytes:
-                self._prefixes[(model, prefix.digest)] = now + facts.cache_lifetime_s
-                self._prefixes.move_to_end((model, prefix.digest))
+        held = tuple(cut.digest for cut in facts.prefixes if cut.prompt_bytes <= held_bytes)
+        for digest in held:
+            self._prefixes[(model, digest)] = now + facts.cache_lifetime_s
+            self._prefixes.move_to_end((model, digest))
         while len(self._prefixes) > MAX_PREFIXES:
             self._prefixes.popitem(last=False)
+        return held
 
 
 def token_density(model: str) -> float:

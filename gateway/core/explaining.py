@@ -9,7 +9,13 @@ CLIENT_LEFT = 499
 
 def is_plain(record: CallRecord) -> bool:
     """Whether there is little to explain: the call did not wait and was answered."""
-    return not record.waits and record.fault is None and record.attempts < 2 and not record.cut
+    return (
+        not record.waits
+        and not record.held_s
+        and record.fault is None
+        and record.attempts < 2
+        and not record.cut
+    )
 
 
 def outcome_of(record: CallRecord) -> Outcome:
@@ -62,6 +68,8 @@ def explain(record: CallRecord, ended_s: float) -> Explanation:
         usage=record.usage if record.attempts else None,
         cost_microusd=record.cost_microusd,
         priced=record.priced,
+        held_s=record.held_s,
+        held_behind=record.held_behind,
         route=None if record.routed is None else _route(record.routed),
     )
 

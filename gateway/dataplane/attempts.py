@@ -18,6 +18,7 @@ from gateway.domain.outcome import Reason, Refusal, UpstreamFailure
 
 from . import stages
 from .call import Call, Plan
+from .convoy import Leading
 from .exchange import Exchange
 from .failing import as_refusal
 from .gates import Trial
@@ -209,6 +210,28 @@ class Attempts:
             again: The call comes back to the place that it had.
             at_once: Do not wait for a turn.
         """
+        call = self._call
+        if call.agent is None or not call.agent.cache_assist:
+            return await self._take(target, probe, None, again=again, at_once=at_once)
+        holds = probe is None and not (again or at_once)
+        leading = await self._parts.convoy.join(
+            call, self._facts, target, self._keepalive, holds=holds
+        )
+        try:
+            return await self._take(target, probe, leading, again=again, at_once=at_once)
+        finally:
+            if leading is not None:
+                leading.end()
+
+    async def _take(
+        self,
+        target: Target,
+        probe: Trial | None,
+        leading: Leading | None,
+        *,
+        again: bool,
+        at_once: bool,
+    ) -> Step:
         plan = self._plan(target)
         ticket = plan.ticket
         if again or at_once:
@@ -219,17 +242,31 @@ class Attempts:
             )
         estimate = partial(stages.charge, self._call, plan.agent, target, plan.facts, self._parts)
         with Reservation(self._parts.admission, ticket, estimate) as reservation:
-            return await self._once(plan, reservation, probe, again=again)
+            exchange = Exchange(
+                self._call,
+                plan,
+                plan.facts or self._facts,
+                reservation,
+                self._parts,
+                self._judge,
+                leading,
+            )
+            return await self._once(plan, exchange, reservation, probe, again=again)
 
     async def _once(
-        self, plan: Plan, reservation: Reservation, probe: Trial | None, *, again: bool
+        self,
+        plan: Plan,
+        exchange: Exchange,
+        reservation: Reservation,
+        probe: Trial | None,
+        *,
+        again: bool,
     ) -> Step:
         """Take a turn and try; again while the provider's own rate limit says so.
 
         `WAIT` if a breaker has opened during the wait for a turn, which is given back.
         """
-        call, parts, keepalive = self._call, self._parts, self._keepalive
-        exchange = Exchange(call, plan, plan.facts or self._facts, reservation, parts, self._judge)
+        call, keepalive = self._call, self._keepalive
         step = Step.WAIT
         while step is Step.WAIT:
             await self._turn(plan.target, reservation, again=again)

@@ -91,6 +91,12 @@ class Call:
     """Bytes of the request may still be on their way, so the connection cannot be kept."""
     body_changed: bool = False
     """What goes upstream is not what the client sent, and not in its content encoding."""
+    assisted: bytes | None = None
+    """The body with what makes its provider cache the prompt; `body` stays without."""
+    held_s: float = 0.0
+    """Of `wait_s`, the time for which it waited for the answer to another call to begin."""
+    held_behind: str = ""
+    """The id of that call, or of the last of them."""
     guess: Estimate = Estimate(0, 0, 0)  # noqa: RUF009 - frozen
     agent: Agent | None = None
     facts: CallFacts | None = None
@@ -266,6 +272,8 @@ class Call:
             session=session_of(self.request.fields, self.facts),
             routed=self._routed(),
             trace=self.trace,
+            held_s=self.held_s,
+            held_behind=self.held_behind,
             provider_dialect=None if target is None else target.provider.dialect,
         )
 

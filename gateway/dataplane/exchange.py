@@ -21,6 +21,7 @@ from gateway.domain.outcome import (
 from gateway.ports import UpstreamRequest, UpstreamResponse
 
 from .call import Call, Plan
+from .convoy import Leading
 from .failing import refuse
 from .gates import Trial
 from .growth import Growth
@@ -55,9 +56,10 @@ class Exchange:
 
     Args:
         judge: Says what comes after an answer that is none for the client.
+        leading: What other calls wait for, if they do.
     """
 
-    __slots__ = ("_call", "_facts", "_judge", "_parts", "_plan", "_reservation")
+    __slots__ = ("_call", "_facts", "_judge", "_leading", "_parts", "_plan", "_reservation")
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Exchange:
         reservation: Reservation,
         parts: Parts,
         judge: Callable[[Ended], Step],
+        leading: Leading | None = None,
     ) -> None:
         self._call = call
         self._plan = plan
@@ -74,6 +77,7 @@ class Exchange:
         self._reservation = reservation
         self._parts = parts
         self._judge = judge
+        self._leading = leading
 
     async def attempt(self, trial: Trial, presence: Presence, keepalive: KeepAlive) -> Step:
         """Send once, and say what comes next; `DONE` when the client has its answer.
@@ -132,7 +136,7 @@ class Exchange:
             call.tellable = False
             call.answering, call.reading = True, None
             trial.answered(ProviderVerdict.OK, call.first_byte_s)
-            await relay(first, response, call.responder, meter, presence.leave, self._growth(tap))
+            await relay(first, response, call.responder, meter, presence.leave, self._watch(tap))
             if tap.failed:
                 trial.broke_off()
         except UpstreamFailure:
@@ -179,8 +183,21 @@ class Exchange:
             call.cut = call.responder.started and not call.responder.ended
             self._settle(tap, response)
 
+    def _watch(self, tap: Tap) -> Callable[[], None] | None:
+        """What to look at after each chunk of an answer."""
+        growth, leading = self._growth(tap), self._leading
+        if leading is None:
+            return growth
+
+        def look() -> None:
+            leading.look(tap)
+            if growth is not None:
+                growth()
+
+        return look
+
     def _growth(self, tap: Tap) -> Callable[[], None] | None:
-        """What to look at while a stream runs."""
+        """What a stream outgrows."""
         plan = self._plan
         if not self._facts.stream or not plan.target.model:
             return None
@@ -306,6 +323,8 @@ class Exchange:
             answer_bytes = tap.output_bytes if self._facts.stream and tap.complete else 0
             now = parts.clock.monotonic()
             parts.book.learn(agent, model, self._facts, usage, now, answer_bytes)
+        if self._leading is not None:
+            self._leading.look(tap)
 
 
 async def dispatch(

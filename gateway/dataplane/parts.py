@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.core.estimate import EstimateBook
 from gateway.core.pricing import Cost
@@ -18,6 +18,10 @@ from gateway.ports import Admission, Clock, Directory, HeadroomObserver, Observe
 
 from .gates import Gates
 from .settings import DataPlaneSettings
+
+if TYPE_CHECKING:
+    from .convoy import Convoy
+    from .marking import Marker
 
 Pricer: TypeAlias = Callable[[Provider, Sequence[str], Usage, float], Cost]
 """(provider, names of the model, usage, epoch seconds) → cost."""
@@ -48,5 +52,7 @@ class Parts:
     budgets: RetryBudgets
     ledger: RouteLedger
     settings: DataPlaneSettings
+    marker: "Marker"
+    convoy: "Convoy"
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
     """Trained scorers, by the file that a route names."""

@@ -248,6 +248,8 @@ def upstream_request(
     """
     request, provider = call.request, target.provider
     query, raw_path, body, plain = request.query, call.raw_path, call.body, call.body_changed
+    if call.assisted is not None:
+        body, plain = call.assisted, True
     if facts is not None and target.model and target.model != facts.model:
         whole = body if plain else decoded(request, body, max_body_bytes)
         raw_path, changed = codec.with_model(raw_path, whole, target.model)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.domain.call import CallFacts, Dialect, Matched, Tie
+from gateway.domain.call import CallFacts, Dialect, Matched, PromptPrefix, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
@@ -41,6 +41,21 @@ class ModelEntry:
     created_s: int
     owner: str
     told: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Where a prompt might be marked for its provider's cache.
+
+    Attributes:
+        head: The end of tools and system prompt; `None` where there is neither.
+        cuts: Where it may be cut, the shortest first, its end last.
+        least_tokens: The provider caches nothing shorter.
+    """
+
+    head: PromptPrefix | None
+    cuts: tuple[PromptPrefix, ...]
+    least_tokens: int
 
 
 class Tap(Protocol):
@@ -120,6 +135,24 @@ class Codec(Protocol):
 
         Raises:
             ValueError: The request does not name its model where it can be changed.
+        """
+
+    def outline(self, matched: Matched, body: bytes) -> Outline | None:
+        """Where a (decoded) body might be marked for its provider's prompt cache.
+
+        `None` if it is marked already, must not be, or is cached without marks.
+        """
+
+    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+        """The body with such marks behind its head, its newest user message, or both.
+
+        The same object if none can be put there; all that is changed is added.
+        """
+
+    def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:
+        """The body with a name for its conversation's place in a cache, where that helps.
+
+        The same object if it does not, or the body has one.
         """
 
     def tie(self, facts: CallFacts, body: bytes) -> Tie | None:

@@ -149,6 +149,9 @@ class Explanation:
         retry_after_s: When it was told to come back, if it was.
         max_wait_s: How long it was ready to wait.
         waits: By cause, in order.
+        held_s: Of `wait_s`, for how long it waited for the answer to another call to begin, which
+            put what both begin with into the provider's cache.
+        held_behind: That call, the last of them.
         attempts: In order.
         moves: Decisions about going to another lane.
         usage: What was used, as far as is known; `None` if nothing was sent.
@@ -188,3 +191,5 @@ class Explanation:
     cost_microusd: int = 0
     priced: bool = True
     route: RouteStory | None = None
+    held_s: float = 0.0
+    held_behind: str = ""

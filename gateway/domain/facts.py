@@ -193,6 +193,9 @@ class CallRecord:
         tags: `KEY=VALUE` of each `x-gateway-tag`.
         routed: What a route decided about it, if one was about it.
         trace: Its place in a distributed trace, if calls are traced.
+        held_s: Of `wait_s`, for how long it waited for the answer to another call to begin, which
+            put what both begin with into the provider's cache.
+        held_behind: That call, the last of them.
         provider_dialect: The dialect of the provider that was called; `dialect` is the caller's.
     """
 
@@ -237,5 +240,7 @@ class CallRecord:
     tags: tuple[str, ...] = ()
     routed: Routed | None = None
     trace: Trace | None = None
+    held_s: float = 0.0
+    held_behind: str = ""
     provider_dialect: Dialect | None = None
     others_microusd: tuple[int, ...] = ()

@@ -110,6 +110,8 @@ class Agent:
     """No route gives it a model that is cheaper than this one."""
     ceiling: str | None = None
     """An enforced route moves its calls for dearer models wherever the simple one can answer."""
+    cache_assist: bool = False
+    """Its prompts are marked for the provider's cache, and its calls wait for each other's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,17 @@ from gateway.core.retrying import RetryBudgets
 from gateway.core.routing.ledger import RouteLedger
 from gateway.core.shedding import Room
 from gateway.dataplane.app import Door, House, Private
+from gateway.dataplane.convoy import Convoy
+from gateway.dataplane.marking import Marker
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
+from gateway.domain.topology import Topology
 from gateway.ports import Clock, Observer
 from gateway.store.audit import StoredAudit
 from gateway.store.background import pause, running
+from gateway.store.caches import SharedCaches
 from gateway.store.connection import ROOT, Client, connect
 from gateway.store.directory import CachedDirectory
 from gateway.store.explanations import StoredExplanations
@@ -158,6 +162,8 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 ledger=ledger,
                 scorers=scorers_of(settings.routes),
                 settings=data_plane_settings(settings),
+                marker=Marker(book, clock, settings.server.max_body_bytes),
+                convoy=await _convoy(stack, settings, redis, replica, directory, book, clock),
             )
         )
         queue = gate.queue
@@ -199,6 +205,26 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
             ((PREFIX, admin(admin_parts) if _serves_admin(plan) else closed),),
             None if plan.admin_address is None else Private(plan.admin_address, admin(admin_parts)),
         )
+
+
+async def _convoy(
+    stack: AsyncExitStack,
+    settings: Settings,
+    redis: Client,
+    replica: str,
+    directory: CachedDirectory,
+    book: EstimateBook,
+    clock: Clock,
+) -> Convoy:
+    """What calls with cache assistance wait by, shared with other replicas."""
+    convoy = Convoy(book, clock, settings.caching)
+    shared = SharedCaches(redis, ROOT, replica, convoy, lambda: _assists(directory.topology))
+    await stack.enter_async_context(shared)
+    return convoy
+
+
+def _assists(topology: Topology) -> bool:
+    return any(agent.cache_assist for agent in topology.agents.values())
 
 
 def _accounts(

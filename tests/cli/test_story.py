@@ -157,6 +157,9 @@ def test_a_call_that_still_waits() -> None:
 def test_a_pause_between_attempts_is_no_wait_for_a_turn() -> None:
     assert "Waited 1.50 s for its provider to recover." in told(wait_s=1.5)
     assert "It did not have to wait." in told(wait_s=0.01)
+    held = told(wait_s=1.5, held_s=1.5, held_behind="r-1")
+    assert "Held 1.50 s for the prompt cache: the answer to r-1 had to begin first" in held
+    assert "Waited" not in held
 
 
 def test_a_call_that_went_elsewhere() -> None:

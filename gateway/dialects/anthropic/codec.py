@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from functools import partial
 
 from gateway.dialects import renaming
-from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.codec import ModelEntry, Outline, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
 
-from . import errors, models, prompt, requests, responses, signals, streams
+from . import breakpoints, errors, models, prompt, requests, responses, signals, streams
 from .headers import headroom
 
 _ROOT = "/v1/"
@@ -61,6 +61,18 @@ class AnthropicCodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the body alone."""
         return raw_path, renaming.in_body(body, model)
+
+    def outline(self, matched: Matched, body: bytes) -> Outline | None:
+        """Where the prompt might be marked."""
+        return breakpoints.outline(body) if matched.endpoint is Endpoint.MESSAGES else None
+
+    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+        """The body with `cache_control` where it is wanted."""
+        return breakpoints.marked(body, head=head, tail=tail)
+
+    def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:
+        """The same body: caches go by the prompt alone."""
+        return body
 
     def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
         """Signed thinking stays at its model and account (provider-facts A6), the rest at the account."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from gateway.dialects import renaming
-from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.codec import ModelEntry, Outline, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
@@ -53,6 +53,18 @@ class GeminiCodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the path alone."""
         return renaming.in_path(raw_path, model), body
+
+    def outline(self, matched: Matched, body: bytes) -> Outline | None:
+        """Nothing: prompts are cached without marks (provider-facts B12)."""
+        return None
+
+    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+        """The same body: nothing marks it."""
+        return body
+
+    def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:
+        """The same body: caches go by the prompt alone."""
+        return body
 
     def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
         """Thought signatures and explicit caches stay at their model and key (provider-facts B10)."""

@@ -4,14 +4,25 @@ import re
 from collections.abc import Iterable
 
 from gateway.dialects import renaming
-from gateway.dialects.codec import ModelEntry, RawHeaders, Reply, Tap
+from gateway.dialects.codec import ModelEntry, Outline, RawHeaders, Reply, Tap
 from gateway.dialects.tap import JsonTap, NullTap, SseTap
 from gateway.domain.call import CallFacts, Dialect, Endpoint, Matched, Tie
 from gateway.domain.limits import Headroom
 from gateway.domain.outcome import Refusal, UpstreamAnswer
 from gateway.domain.signals import Signals
 
-from . import errors, include_usage, models, paths, refusals, requests, responses, signals, streams
+from . import (
+    cache_key,
+    errors,
+    include_usage,
+    models,
+    paths,
+    refusals,
+    requests,
+    responses,
+    signals,
+    streams,
+)
 from .headers import headroom
 
 COMMENT = b": keep-alive\n\n"
@@ -64,6 +75,19 @@ class OpenAICodec:
     def with_model(self, raw_path: bytes, body: bytes, model: str) -> tuple[bytes, bytes]:
         """The model stands in the body alone."""
         return raw_path, renaming.in_body(body, model)
+
+    def outline(self, matched: Matched, body: bytes) -> Outline | None:
+        """Nothing: prompts are cached without marks (provider-facts B6)."""
+        return None
+
+    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+        """The same body: nothing marks it."""
+        return body
+
+    def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:
+        """The body of a conversation, with its name."""
+        named = matched.endpoint in {Endpoint.CHAT, Endpoint.RESPONSES}
+        return cache_key.with_key(body, key) if named else body
 
     def tie(self, facts: CallFacts, body: bytes) -> Tie | None:
         """Encrypted reasoning stays at its model, what the provider holds at the account."""

@@ -1,0 +1,88 @@
+"""Where a prompt is worth a mark for the provider's cache.
+
+A mark makes the provider write what comes before it into its cache, for a quarter more than the
+price of input; reading it later costs a tenth, and with Anthropic nothing of the rate limit
+(provider-facts A4, A5). So what is never sent again must not be marked. What will be is guessed
+from what was: a head (tools and system prompt) that this agent has sent before will be sent again,
+and a conversation that goes on will go on.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from gateway.domain.call import PromptPrefix
+from gateway.domain.facts import Session
+from gateway.domain.value import value
+
+LIFETIME_S = 300.0
+"""Of a cache entry that is not used (provider-facts A5); what was seen is remembered for as long."""
+MAX_SEEN = 20_000
+_KEY_BYTES = 16
+
+
+@value
+class Marks:
+    """Where to put marks: behind tools and system prompt, and behind the newest user message."""
+
+    head: bool = False
+    tail: bool = False
+
+
+class Beginnings:
+    """What agents sent not long ago: heads, and where conversations ended."""
+
+    def __init__(self, most: int = MAX_SEEN) -> None:
+        self._most = most
+        self._until: OrderedDict[tuple[str, str, bytes], float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def marks(
+        self,
+        agent: str,
+        model: str,
+        head: PromptPrefix | None,
+        cuts: Sequence[PromptPrefix],
+        least_bytes: int,
+        now: float,
+    ) -> Marks:
+        """Where a call's prompt is worth a mark; the call is remembered.
+
+        Args:
+            agent: Who is calling.
+            model: Which model.
+            head: The end of tools and system prompt; `None` where there is neither.
+            cuts: All cuts, the shortest first; the last is the end of the prompt.
+            least_bytes: The provider caches nothing shorter.
+            now: Monotonic seconds.
+        """
+        known = [self._seen((agent, model, cut.digest), now) for cut in cuts[:-1]]
+        stable = head is not None and self._seen((agent, model, head.digest), now)
+        ends = [cut for cut in (head, *cuts[-1:]) if cut is not None]
+        for cut in ends:
+            self._note((agent, model, cut.digest), now)
+        beyond_head = any(
+            seen and (head is None or cut.prompt_bytes > head.prompt_bytes)
+            for seen, cut in zip(known, cuts, strict=False)
+        )
+        return Marks(
+            head=stable and head is not None and head.prompt_bytes >= least_bytes,
+            tail=beyond_head and cuts[-1].prompt_bytes >= least_bytes,
+        )
+
+    def _seen(self, key: tuple[str, str, bytes], now: float) -> bool:
+        return self._until.get(key, 0.0) > now
+
+    def _note(self, key: tuple[str, str, bytes], now: float) -> None:
+        self._until[key] = now + LIFETIME_S
+        self._until.move_to_end(key)
+        if len(self._until) > self._most:
+            self._until.popitem(last=False)
+
+
+def cache_key(agent: str, session: Session) -> str:
+    """A name for the conversation of an agent, which tells nobody who or what it is."""
+    parts = "\0".join((agent, session.id, session.thread))
+    return blake2b(parts.encode("utf-8", "replace"), digest_size=_KEY_BYTES).hexdigest()
