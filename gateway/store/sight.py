@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _ERA_S = 40 * 86_400
 _COUNTS = 10
+_AT_FULL_PACE = 8
+"""Replicas; more of them look less often, so that the store has no more to do."""
 _BACK_MS = 4000
 """How long an agreed time is remembered."""
 
@@ -35,7 +37,7 @@ class Looking:
     """How often, and how much.
 
     Attributes:
-        every_s: Pause between two looks.
+        every_s: Pause between two looks, up to eight replicas.
         scopes: How many lanes and budgets are looked at together.
         patience_s: A look that takes longer is given up.
         return_in_s: How long after its first look the first replica proposes to return: all must
@@ -98,10 +100,16 @@ class Sight:
         """How many there are: the most of the last looks, since one that is gone may be cut off."""
         return max(1, *self._counts)
 
+    @property
+    def pause_s(self) -> float:
+        """Until the next look: a look at 48 scopes takes the store a millisecond."""
+        spread = 1.0 if self.wants_back else max(1.0, self.replicas / _AT_FULL_PACE)
+        return self._looking.every_s * spread
+
     async def run(self) -> None:
         """Look, for ever."""
         while True:
-            await pause(self._looking.every_s)
+            await pause(self.pause_s)
             if self._queue.silent_s > self._looking.every_s:
                 continue
             try:

@@ -62,7 +62,8 @@ class Findings:
             f"({self.ends['whole']} whole, {self.ends['typed']} refused or failed, "
             f"{self.ends['left']} left, {self.ends['cut']} cut), {len(self.lost)} lost, "
             f"{len(self.leaked)} leaked, overshoot {max(0, self.overshoot)} tokens "
-            f"({max(0, self.overshoot_apart)} apart), {len(self.differing)} differing"
+            f"({max(0, self.overshoot_apart)} apart), {len(self.differing)} differing, "
+            f"{self.unwritten} unwritten"
         )
 
 

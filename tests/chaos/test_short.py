@@ -9,7 +9,7 @@ SEED = 11
 
 @pytest.mark.timeout(85)
 async def test_a_short_run_keeps_every_promise() -> None:
-    found = await run(SEED, for_s=5.0)
+    found = await run(SEED, for_s=4.0)
     assert found.good, f"{found}\n{found.leaked} {found.differing} {found.lost}"
-    assert sum(found.faults.values()) >= 2
+    assert sum(found.faults.values()) >= 1
     assert found.ends["whole"] > 10

@@ -35,9 +35,10 @@ class Redis:
     """A store with two replicas, whose data have a name."""
 
     name = b"first"
+    replicas = 2
 
     async def zcard(self, _: str) -> int:
-        return 2
+        return self.replicas
 
     async def set(self, *_: object, **__: object) -> None:
         """It has a name already."""
@@ -63,6 +64,18 @@ async def test_everything_with_a_limit_has_its_turn_and_what_is_used_each_time()
         assert len(queue.looks[-1]) <= 20
     assert set(seeing.seen) == {scope for scope in queue.configured if scope != "agent:free"}
     assert seeing.replicas == 2
+
+
+async def test_many_replicas_look_less_often_but_for_the_return() -> None:
+    redis = Redis()
+    seeing = sight(Queue(), redis)
+    await seeing.look()
+    assert seeing.pause_s == 0.5
+    redis.replicas = 32
+    await seeing.look()
+    assert seeing.pause_s == 2.0
+    seeing.wants_back = True
+    assert seeing.pause_s == 0.5
 
 
 async def test_other_data_under_the_same_address_are_noticed() -> None:
