@@ -159,7 +159,7 @@ def _changes(before: Any, after: Any) -> Iterator[str]:
     old, new = dict(leaves(before or {})), dict(leaves(after or {}))
     if before is None or after is None:
         told = (f"{path} {_plain(value)}" for path, value in (new or old).items() if value)
-        yield " ".join(("made" if before is None else "ended", ", ".join(told))).rstrip()
+        yield " ".join(("made" if before is None else "was", ", ".join(told))).rstrip()
         return
     for path in {**old, **new}:
         if old.get(path) != new.get(path):

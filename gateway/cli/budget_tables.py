@@ -48,8 +48,9 @@ def _amount(limit: Any, value: float) -> str:
 
 
 def _origin(limits: Any) -> str:
-    ranked = sorted({limit["origin"] for limit in limits}, key=_RANKS.index)
+    counted = [one for one in limits if one["limit"] is not None or one["origin"] == "runtime"]
+    ranked = sorted({one["origin"] for one in counted} or {_RANKS[-1]}, key=_RANKS.index)
     if ranked[0] in {"temporary", "runtime"}:
-        named = ", ".join(one["dimension"] for one in limits if one["origin"] == ranked[0])
+        named = ", ".join(one["dimension"] for one in counted if one["origin"] == ranked[0])
         return f"{ranked[0]} ({named})"
     return str(ranked[0])

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .confirming import confirm, tell_dry_run
+from .confirming import confirm, tell_dry_run, will_be
 from .failing import ExitCode, Failure
 from .items import ONE, place
 from .nouns import noun
@@ -31,10 +31,10 @@ def show(
     from .admin_access import admin_api
 
     settings = admin_api(config, url).get("config")["settings"]
-    for name in path.split(".") if path else ():
-        if not isinstance(settings, dict) or name not in settings:
+    if path:
+        settings = _within(settings, path)
+        if settings is None:
             raise Failure(f"there is no setting {path}.")
-        settings = settings[name]
     if as_json:
         emit_json(settings)
         return
@@ -106,10 +106,21 @@ def reset(
         emit_json(done)
     else:
         for name in done["reset"]:
-            emit(f"{name} is as the file has it.")
+            emit(f"{name} {will_be(dry_run=dry_run)} as the file has it.")
         if not done["reset"]:
             say("Nothing was changed while running.")
     tell_dry_run(dry_run=dry_run)
+
+
+def _within(settings: Any, path: str) -> Any:
+    """What is at a path, `None`: nothing. Names may hold points themselves."""
+    if not isinstance(settings, dict):
+        return None
+    if path in settings:
+        return settings[path]
+    starts = (name for name in settings if path.startswith(f"{name}."))
+    found = (_within(settings[name], path[len(name) + 1 :]) for name in starts)
+    return next((one for one in found if one is not None), None)
 
 
 def _what(item: str | None, *, everything: bool) -> tuple[str, str]:

@@ -31,6 +31,11 @@ def confirm(question: str, *, yes: bool) -> None:
         raise Failure("nothing was changed.")
 
 
+def will_be(*, dry_run: bool, many: bool = False) -> str:
+    """`is`, or `would be` where nothing is changed."""
+    return "would be" if dry_run else "are" if many else "is"
+
+
 def tell_dry_run(*, dry_run: bool) -> None:
     """Say that nothing was changed, if so."""
     if dry_run:

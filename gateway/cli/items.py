@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from .completing import names_of
-from .confirming import confirm, tell_dry_run
+from .confirming import confirm, tell_dry_run, will_be
 from .failing import ExitCode, Failure
 from .options import AsJson, Config, DryRun, GatewayUrl, Yes
 from .output import emit, emit_json, emit_table, say
@@ -101,7 +101,7 @@ def add_ends(app: typer.Typer, collection: str) -> None:
         if as_json:
             emit_json(undone)
         else:
-            emit(f"{one} {name} is as the file has it.")
+            emit(f"{one} {name} {will_be(dry_run=dry_run)} as the file has it.")
         tell_dry_run(dry_run=dry_run)
 
     @app.command(help=f"Delete the {one}, whatever the file says, until it is set again or reset.")
@@ -121,7 +121,7 @@ def add_ends(app: typer.Typer, collection: str) -> None:
         if as_json:
             emit_json({"deleted": f"{collection}/{name}"})
         else:
-            emit(f"{one} {name} is deleted.")
+            emit(f"{one} {name} {will_be(dry_run=dry_run)} deleted.")
         tell_dry_run(dry_run=dry_run)
 
 

@@ -7,7 +7,7 @@ import typer
 from gateway.domain.call import Priority
 
 from .completing import names_of
-from .confirming import confirm, tell_dry_run
+from .confirming import confirm, tell_dry_run, will_be
 from .failing import ExitCode, Failure
 from .items import place
 from .nouns import noun
@@ -106,7 +106,7 @@ def cancel(
     if as_json:
         emit_json({"cancelled": request_id})
     else:
-        emit(f"{request_id} is refused.")
+        emit(f"{request_id} {will_be(dry_run=dry_run)} refused.")
     tell_dry_run(dry_run=dry_run)
 
 
@@ -144,7 +144,8 @@ def drain(  # noqa: PLR0913, PLR0917 - options of a command
         emit_json(drained)
     else:
         count = drained["refused"]
-        emit(f"{count} waiting call{' is' if count == 1 else 's are'} refused.")
+        verb = will_be(dry_run=dry_run, many=count != 1)
+        emit(f"{count} waiting call{'' if count == 1 else 's'} {verb} refused.")
     tell_dry_run(dry_run=dry_run)
 
 

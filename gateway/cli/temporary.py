@@ -260,5 +260,13 @@ def _when(one: Any) -> str:
     if weekly is None:
         begins = f"from {moment(one['begins_at'])} " if one["state"] == "waits" else ""
         return f"{begins}until {moment(one['until'])}"
-    days = "" if len(weekly["days"]) == len(DAYS) else f" {','.join(weekly['days'])}"
+    days = "" if len(weekly["days"]) == len(DAYS) else f" {_days(weekly['days'])}"
     return f"{weekly['begins']}-{weekly['ends']}{days} {weekly['time_zone']}"
+
+
+def _days(names: Sequence[str]) -> str:
+    """Days of the week; those from one to another as such."""
+    first, last = DAYS.index(names[0]), DAYS.index(names[-1])
+    if len(names) > 2 and list(names) == list(DAYS[first : last + 1]):
+        return f"{names[0]}-{names[-1]}"
+    return ",".join(names)

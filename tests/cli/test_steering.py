@@ -367,7 +367,10 @@ def test_the_configuration_is_shown_reloaded_and_reset(gw: Command, steered: Run
     assert cells(shown)["agents.reviewer.budget.tpm"] == ["16000", "gateway.yaml:8"]
     assert "weight" not in shown
     assert gw("config", "show", "lanes.slow", "--json").json["limits"]["rpm"]["value"] == 50
-    assert gw("config", "show", "nonsense").code == 1
+    for nothing in ("nonsense", "lanes.slow.nonsense", "lanes.slow.models.more"):
+        assert gw("config", "show", nothing).code == 1
+    gw("agents", "set", "with.points", "--weight", "3")
+    assert gw("config", "agents.with.points.weight", "--json").json["value"] == 3
 
     gw("lanes", "set", "slow", "--rpm", "44")
     gw("lanes", "delete", "slow", "--yes", "--dry-run")
