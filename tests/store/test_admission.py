@@ -562,3 +562,21 @@ async def test_pauses_blocks_and_places_survive_a_restart_of_the_store() -> None
                 admission.resume(LANE)
                 assert isinstance(await call, Admitted)
             await client.aclose()
+
+
+@pytest.mark.parametrize("lacking", [("nb",), ("use", "rmp", "rid", "rst", "rov")], ids=str)
+async def test_a_lane_that_an_earlier_version_left_in_the_store_is_understood(
+    store: Client, admission: RedisAdmission, lacking: tuple[str, ...]
+) -> None:
+    """A rolling upgrade finds what the version before it has written."""
+    await admission.admit(request("a"))
+    before = await admission.inspect_lane(LANE)
+    key = f"{ROOT}:lane:{LANE}"
+    blob = msgspec.msgpack.decode(await store.get(key))  # type: ignore[arg-type] # bytes
+    await store.set(
+        key, msgspec.msgpack.encode({k: v for k, v in blob.items() if k not in lacking})
+    )
+    after = await admission.inspect_lane(LANE)
+    assert (after.held, after.pace, after.strangers) == (before.held, 1, [0] * 4)
+    admission.settle(ended("a", 40))
+    assert (await admission.inspect_lane(LANE)).in_flight == 0
