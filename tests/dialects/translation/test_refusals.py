@@ -136,6 +136,13 @@ REFUSED: list[tuple[Endpoint, Endpoint, str, dict[str, Any], str | None]] = [
     (RESPONSES, MESSAGES, "", {"tools": [{"type": "web_search"}]}, "tools[0].type"),
     (RESPONSES, GENERATE, "", {"input": [{"type": "item_reference"}]}, "input[0].type"),
     (GENERATE, CHAT, "", {"cachedContent": "c"}, "cachedContent"),
+    (
+        GENERATE,
+        CHAT,
+        "",
+        {"systemInstruction": {"parts": [{"inlineData": {"mimeType": "image/png"}}]}},
+        "systemInstruction.parts[0].inlineData",
+    ),
     (GENERATE, CHAT, "", config(candidateCount=2), "generationConfig.candidateCount"),
     (GENERATE, CHAT, "", {"tools": [{"googleSearch": {}}]}, "tools[0].googleSearch"),
     (

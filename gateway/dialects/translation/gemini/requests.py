@@ -172,6 +172,8 @@ def _system(body: Fields) -> Iterator[Text]:
     elif found is not None:
         content = Fields(found, body.path("systemInstruction"), body.account)
         for part in content.objects("parts"):
+            if not part.has("text"):
+                raise part.refused(part.first() or "text", "instructions are words")
             yield Text(part.text("text"))
             part.rest()
 
@@ -243,11 +245,7 @@ class _Turns:
                 raise answered.refused("name", f"no call of {name!r} stands before it")
             call_id = waiting.popleft()
         response = answered.json("response") or {}
-        media = [
-            _media(blob)
-            for part in answered.objects("parts")
-            if (blob := part.inner("inlineData")) is not None
-        ]
+        media = [_shown(part) for part in answered.objects("parts")]
         text = _text_of(response)
         content: tuple[Text | Image | Document, ...] = (Text(text),) if text else ()
         answered.rest()
@@ -261,6 +259,14 @@ def _text_of(response: Mapping[str, object]) -> str:
         if name in {"output", "result", "error"}:
             return value if isinstance(value, str) else compact(value)
     return compact(response) if response else ""
+
+
+def _shown(part: Fields) -> Image | Document:
+    """What a function's response shows."""
+    blob = part.inner("inlineData")
+    if blob is None:
+        raise part.refused(part.first() or "inlineData")
+    return _media(blob)
 
 
 def _media(blob: Fields) -> Image | Document:
