@@ -371,6 +371,7 @@ def test_the_configuration_is_shown_reloaded_and_reset(gw: Command, steered: Run
         assert gw("config", "show", nothing).code == 1
     gw("agents", "set", "with.points", "--weight", "3")
     assert gw("config", "agents.with.points.weight", "--json").json["value"] == 3
+    gw("agents", "reset", "with.points", "--yes")
 
     gw("lanes", "set", "slow", "--rpm", "44")
     gw("lanes", "delete", "slow", "--yes", "--dry-run")
