@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import typer
 
+from .completing import names_of
 from .failing import Failure
 from .options import AsJson, Config, GatewayUrl
 from .output import emit, emit_json, emit_table, say
@@ -37,6 +38,7 @@ def breakers(
         typer.Argument(
             metavar="[SCOPE/NAME]",
             help="The breaker, such as lane/sonnet; the scope may be left out where that is clear.",
+            autocompletion=names_of("breakers"),
         ),
     ] = None,
     everything: Annotated[

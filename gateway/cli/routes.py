@@ -6,16 +6,16 @@ from urllib.parse import quote
 
 import typer
 
+from .completing import names_of
 from .failing import Failure
+from .nouns import noun
 from .options import AsJson, Config, GatewayUrl
 from .output import emit, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from gateway.core.routing.training import Outcome
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Routes: what they do, and trained scorers."
-)
+app = noun("Routes: what they do, and trained scorers.")
 
 _HEADINGS = (
     "ROUTE", "MODE", "SIMPLE MODEL", "ROUTED", "HELD OUT", "SAVED", "TROUBLE (ROUTED / HELD OUT)",
@@ -71,7 +71,12 @@ def explain(
 
 @app.command()
 def resume(
-    name: Annotated[str, typer.Argument(metavar="ROUTE", help="The route's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROUTE", help="The route's name.", autocompletion=names_of("routes")
+        ),
+    ],
     config: Config = None,
     url: GatewayUrl = None,
 ) -> None:

@@ -58,15 +58,25 @@ def test_the_shell_completes_commands(folder: Path) -> None:
     assert told.out.split() == ["check"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "--json"], ["keys", "--help"]])
-def test_what_starts_often_imports_nothing_heavy(arguments: list[str], folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--help"], (*HEAVY, "gateway.config", "gateway.store")),
+        (["check", "--json"], HEAVY),
+        (["keys", "--help"], (*HEAVY, "gateway.config", "gateway.store")),
+        (["agents", "raise", "--help"], (*HEAVY, "gateway.config", "gateway.store")),
+    ],
+)
+def test_what_starts_often_imports_nothing_heavy(
+    arguments: list[str], heavy: tuple[str, ...], folder: Path
+) -> None:
     script = (
         "import sys\n"
         "from gateway.cli.main import main\n"
         f"sys.argv = ['gateway', *{arguments!r}]\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)\n"
     )
     told = subprocess.run(
         [sys.executable, "-c", script],
