@@ -35,6 +35,9 @@ def test_the_life_of_a_key(store_url: str, folder: Path, command: Command) -> No
     never = command("keys", "expire", rotated["id"], "--never", "--json").json
     assert never["expires"] is None
 
+    looked = command("keys", "revoke", rotated["key"], "--dry-run")
+    assert looked.out == f"{rotated['id']} of agent bob would be revoked.\n"
+    assert command("keys", "expire", rotated["id"], "--in", "1s", "--dry-run").code == 0
     revoked = command("keys", "revoke", rotated["key"])
     assert revoked.out == f"{rotated['id']} of agent bob is revoked.\n"
     states = {one["id"]: one["state"] for one in command("keys", "list", "--json").json}
@@ -87,6 +90,7 @@ def test_a_store_that_does_not_answer_exits_with_4(
     told = command("keys", "list")
     assert told.code == 4
     assert "cannot be reached" in told.err
+    assert "ask the gateway: --url URL" in told.err
     assert "Traceback" not in told.err
 
 

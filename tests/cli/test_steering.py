@@ -289,6 +289,7 @@ def test_keys_are_made_and_ended_through_the_admin_api(
     rotated = keys("rotate", made["key"], "--overlap", "1h")
     assert (rotated["agent"], rotated["expires"]) == ("carol", None)
     assert keys("expire", rotated["id"], "--in", "2h")["expires"] is not None
+    assert keys("revoke", rotated["id"], "--dry-run")["state"] == "active"
     assert keys("revoke", rotated["id"])["state"] == "revoked"
     states = {one["id"]: one["state"] for one in keys("list") if one["agent"] == "carol"}
     assert states == {made["id"]: "active", rotated["id"]: "revoked"}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from gateway.cli.confirming import confirm
+from gateway.cli.confirming import confirm, tell_dry_run, will_be
 from gateway.cli.key_names import public_part
 from gateway.cli.nouns import noun
-from gateway.cli.options import AsJson, Config, Yes, read_duration, read_name
+from gateway.cli.options import AsJson, Config, DryRun, Yes, read_duration, read_name
 from gateway.cli.output import emit, emit_json, emit_table, say
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def expire(
         typer.Option("--in", parser=read_duration, metavar="TIME", help="From now: 30d, 12h, 0."),
     ] = None,
     never: Annotated[bool, typer.Option("--never", help="Let it live until revoked.")] = False,
+    dry_run: DryRun = False,
     config: Config = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -114,20 +115,29 @@ def expire(
     """Let a key end after a time, or never."""
     if (after is None) != never:
         raise typer.BadParameter("give either --in TIME or --never")
-    changed = _desk(config, url).expire(public_part(key), after)
-    _show_changed(changed, f"expires: {_moment(changed.expires)}", as_json=as_json)
+    desk, named = _desk(config, url), public_part(key)
+    changed = desk.find(named) if dry_run else desk.expire(named, after)
+    what = "would expire" if dry_run else f"expires: {_moment(changed.expires)}"
+    _show_changed(changed, what, as_json=as_json)
+    tell_dry_run(dry_run=dry_run)
 
 
 @app.command()
 def revoke(
-    key: KeyId, yes: Yes = False, config: Config = None, url: Url = None, as_json: AsJson = False
+    key: KeyId,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    config: Config = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """End a key for good, at once, on every replica. Asks first, at a terminal."""
-    named = public_part(key)
+    desk, named = _desk(config, url), public_part(key)
     if sys.stdin.isatty():  # elsewhere it is done at once: a leaked key is ended by scripts, too
-        confirm(f"End key {named} for good?", yes=yes)
-    changed = _desk(config, url).revoke(named)
-    _show_changed(changed, "is revoked", as_json=as_json)
+        confirm(f"End key {named} for good?", yes=yes or dry_run)
+    changed = desk.find(named) if dry_run else desk.revoke(named)
+    _show_changed(changed, f"{will_be(dry_run=dry_run)} revoked", as_json=as_json)
+    tell_dry_run(dry_run=dry_run)
 
 
 def _desk(config: "Config", url: str | None) -> "Desk":

@@ -39,6 +39,10 @@ class Desk(Protocol):
         """All keys ever made, oldest first."""
         ...
 
+    def find(self, key_id: str) -> Key:
+        """One key that must be there."""
+        ...
+
     def given(self) -> str:
         """Which agents have a key in the file, in a sentence; empty: none."""
         ...

@@ -25,6 +25,13 @@ class ApiDesk:
         """All keys ever made, oldest first."""
         return [_shown(one) for one in self.api.all("keys") if one["origin"] != "file"]
 
+    def find(self, key_id: str) -> Key:
+        """One key that must be there."""
+        found = self.api.find(self._path(key_id))
+        if found is None:
+            raise Failure(f"no key has the public id {key_id!r}. See: gateway keys list")
+        return _shown(found)
+
     def given(self) -> str:
         """Which agents have a key in the file."""
         named = [one["agent"] for one in self.api.all("keys") if one["origin"] == "file"]
@@ -40,7 +47,7 @@ class ApiDesk:
     def revoke(self, key_id: str) -> Key:
         """End a key for good."""
         self.api.change("DELETE", self._path(key_id))
-        return _shown(self.api.get(self._path(key_id)))
+        return self.find(key_id)
 
     def expire(self, key_id: str, in_s: float | None) -> Key:
         """Let a key end after a time, or never."""

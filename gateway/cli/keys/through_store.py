@@ -59,6 +59,18 @@ class StoreDesk:
 
         return [_shown(one) for one in self._with(read)]
 
+    def find(self, key_id: str) -> Key:
+        """One key that must be there."""
+
+        async def read(keys: KeyStore, client: Client) -> KeyRecord | None:
+            del client
+            return await keys.get(key_id)
+
+        record = self._with(read)
+        if record is None:
+            raise Failure(f"no key has the public id {key_id!r}. See: gateway keys list")
+        return _shown(record)
+
     def given(self) -> str:
         """Which agents have a key in the file."""
         named = ", ".join(self.settings.agent_keys)
