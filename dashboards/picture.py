@@ -29,7 +29,7 @@ def main() -> None:
     options.add_argument("prometheus", help="base URL")
     options.add_argument("folder", type=Path)
     options.add_argument("--seconds", type=int, default=300, help="how far back")
-    options.add_argument("--window", default="20s", help="of rates")
+    options.add_argument("--window", default="1m", help="of rates")
     chosen = options.parse_args()
     importlib.import_module("matplotlib").use("Agg")
     for board in BOARDS:

@@ -12,8 +12,9 @@ _SPENDER = ("agent", "team", "lane", PROVIDER, MODEL)
 _LANE_DIMENSION = ("lane", "dimension")
 _BUDGET = ("scope", "name", "dimension")
 
-_WAITS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300)
-_AGENT_WAITS = (0.1, 1, 5, 20, 60, 300)
+_WAITS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 90, 125, 180, 300)
+"""The default patience of a call is 120 s: no bound may lie far above it."""
+_AGENT_WAITS = (0.1, 1, 5, 20, 60, 125, 300)
 _CALLS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600)
 _PER_TOKEN = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1)
 _OVERHEADS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
