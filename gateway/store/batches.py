@@ -138,6 +138,8 @@ class Batches:
         while True:
             try:
                 reply = await self._attempt([entry[1] for entry in entries])
+            except (OverflowError, UnicodeEncodeError) as error:
+                entries = self._sayable(entries, error)
             except (*FAILURES, msgspec.DecodeError) as error:
                 if isinstance(error, ResponseError) and not _passes(error):
                     self._give_up(entries, error)
@@ -173,6 +175,21 @@ class Batches:
             if done is not None and not done.done():
                 done.set_result(snapshot)
         self._party.batch_done(Reply(events or (), lanes or ()))
+
+    def _sayable(self, entries: list[Entry], error: Exception) -> list[Entry]:
+        """The operations without those that no store could be told; those alone fail."""
+        odd = [entry for entry in entries if not self._can_be_said(entry[1])]
+        if not odd:
+            raise error
+        self._give_up(odd, ResponseError(str(error)))
+        return [entry for entry in entries if entry not in odd]
+
+    def _can_be_said(self, operation: Operation) -> bool:
+        try:
+            self._encode(operation)
+        except (OverflowError, UnicodeEncodeError):
+            return False
+        return True
 
     def _give_up(self, entries: list[Entry], error: ResponseError) -> None:
         _log.error("the admission script failed: %s", error)

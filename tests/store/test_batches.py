@@ -182,3 +182,18 @@ async def test_a_script_that_fails_is_not_tried_again(
     with pytest.raises(ResponseError):
         await done
     assert "a fault" in caplog.text
+
+
+async def test_an_operation_that_cannot_be_said_fails_alone(store: Store) -> None:
+    """Whatever a provider claims to have counted, the calls of everybody else go on."""
+    listener = Listener()
+    batches = Batches(store.call, listener)
+    asked = asyncio.get_running_loop().create_future()
+    batches.put(["arrive", "t"])
+    batches.put(["settle", "odd", 10**30], FIRST, asked)
+    await batches.flush()
+    assert store.sent == [[["arrive", "t"]]]
+    assert listener.failed == [["settle", "odd", 10**30]]
+    assert not batches.lost
+    with pytest.raises(ResponseError):
+        await asked

@@ -24,6 +24,8 @@ Operation: TypeAlias = list[object]
 Event: TypeAlias = list[object]
 
 MICRO = 1_000_000
+LONGEST_S = 10 * 365 * 86_400
+"""What callers and providers ask for beyond that is as good as for ever."""
 NO_LIMIT = -1
 BANDS = {Priority.URGENT: 1, Priority.NORMAL: 2, Priority.BACKGROUND: 3}
 DIMENSIONS = {Dimension.RPM: 1, Dimension.ITPM: 2, Dimension.OTPM: 3, Dimension.TPM: 4}
@@ -32,8 +34,8 @@ _NUMBERS: dict[str, int] = {dimension.value: number for dimension, number in DIM
 
 
 def micros(seconds: float) -> int:
-    """Whole microseconds."""
-    return int(seconds * MICRO)
+    """Whole microseconds, as many as the store can add to a time without losing any."""
+    return int(min(seconds, LONGEST_S) * MICRO)
 
 
 def lane_scope(name: str) -> str:

@@ -140,3 +140,11 @@ def test_a_refusal_says_which_limit_and_when(
 def test_a_refusal_without_a_time_promises_none() -> None:
     refusal = messages.refused(["r", "t", "larger_than_limit", "lane", "x", "rpm", 9, 4, -1])
     assert refusal.retry_after_s is None
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e300, float("inf")])
+def test_a_time_without_end_is_one_that_the_store_can_count(seconds: float) -> None:
+    """Callers say how long they wait and providers how long to leave them alone: anything."""
+    counted = messages.micros(seconds)
+    assert counted == messages.micros(messages.LONGEST_S)
+    assert counted + 2_000_000_000 * messages.MICRO < 2**53
