@@ -1,6 +1,6 @@
 # One place for every command; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo serve test lint format dashboards try-clis simulate chaos bench bench-fleet bench-routing system
+.PHONY: help setup lock demo serve test lint format dashboards try-clis simulate chaos bench bench-fleet bench-fanout bench-routing system
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -63,6 +63,9 @@ bench: $(STAMP) ## CPU per proxied call beside nginx and a bare uvicorn + httpx2
 
 bench-fleet: $(STAMP) ## Fleets of agents straight at a provider, through one gateway and through three
 	$(BIN)/python -m tests.bench.fleet
+
+bench-fanout: $(STAMP) ## Twenty sub-agents at once on one prefix, with and without cache assistance
+	$(BIN)/python -m tests.bench.fanout
 
 bench-routing: $(STAMP) ## What routing is worth on public data, its costs over sessions, decision time
 	$(BIN)/python -m tests.bench.routing

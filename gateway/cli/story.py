@@ -94,10 +94,9 @@ def _who(call: Fields) -> str:
 def _waits(call: Fields) -> Iterator[str]:
     held_s = call.get("held_s", 0.0)
     if held_s:
-        yield (
-            f"Held {seconds(held_s)} for the prompt cache: the answer to {call['held_behind']} had "
-            "to begin first"
-        )
+        behind = call["held_behind"]
+        why = f"the answer to {behind} had to begin first" if behind else "others might begin alike"
+        yield f"Held {seconds(held_s)} for the prompt cache: {why}"
     if not call["waits"]:
         if call["wait_s"] - held_s >= _WORTH_TELLING_S:
             yield f"Waited {seconds(call['wait_s'] - held_s)} for its provider to recover."

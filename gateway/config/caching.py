@@ -15,15 +15,22 @@ HOLD: Final = Leaf(
     "How long a call waits at most for one in flight whose prompt begins alike. `0`: not at all.",
     _CONVOY.hold_s, "`20s`",
 )  # fmt: skip
+GATHER: Final = Leaf(
+    "gather", kinds.duration(0, 10),
+    "How long a call waits whose unmarked prompt begins in a new way, to see whether others do so, "
+    "too. `0`: not at all.", _CONVOY.gather_s, "`100ms`",
+)  # fmt: skip
 LEAST: Final = Leaf(
     "least", kinds.whole(512), "Tokens that must be alike; shorter beginnings are not waited for.",
     _CONVOY.least_tokens, "`4096`",
 )  # fmt: skip
 CACHE: Final = Section(
-    "cache", "Cache assistance, for agents that have `cache_assist`.", (HOLD, LEAST)
+    "cache", "Cache assistance, for agents that have `cache_assist`.", (HOLD, GATHER, LEAST)
 )
 
 
 def caching(given: Given) -> ConvoySettings:
     """The settings of the file."""
-    return ConvoySettings(hold_s=given.get(HOLD), least_tokens=given.get(LEAST))
+    return ConvoySettings(
+        hold_s=given.get(HOLD), gather_s=given.get(GATHER), least_tokens=given.get(LEAST)
+    )

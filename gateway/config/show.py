@@ -77,7 +77,11 @@ def _plain(settings: Settings) -> dict[str, Plain]:
         "tracing": tracing.shown(settings.tracing),
         **_reliability(settings.reliability),
         **prices.shown(settings.prices),
-        "cache": {"hold": settings.caching.hold_s, "least": settings.caching.least_tokens},
+        "cache": {
+            "hold": settings.caching.hold_s,
+            "gather": settings.caching.gather_s,
+            "least": settings.caching.least_tokens,
+        },
         "usage": {"keep": settings.usage.keep_s, "max_rows": settings.usage.max_rows},
         "routes": [_route(one) for one in settings.routes],
         "fallbacks": {name: list(models) for name, models in settings.topology.fallbacks.items()},

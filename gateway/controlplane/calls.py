@@ -128,7 +128,7 @@ class Call(FromDomain):
     priced: bool = Field(description="False: the model has no known price.")
     held_s: float = Field(
         description="Of `wait_s`, for how long it waited for the answer to another call to begin, "
-        "which put what both begin with into the provider's cache."
+        "which put what both begin with into the provider's cache, or for one to come."
     )
     held_behind: str = Field(description="The id of that call; empty if there was none.")
     route: Route | None = Field(default=None, description="Null where no route matched.")

@@ -29,15 +29,23 @@ class Marks:
     tail: bool = False
 
 
+@value
+class _Seen:
+    """So often, and remembered until then."""
+
+    times: int
+    until: float
+
+
 class Beginnings:
     """What agents sent not long ago: heads, and where conversations ended."""
 
     def __init__(self, most: int = MAX_SEEN) -> None:
         self._most = most
-        self._until: OrderedDict[tuple[str, str, bytes], float] = OrderedDict()
+        self._found: OrderedDict[tuple[str, str, bytes], _Seen] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._found)
 
     def marks(
         self,
@@ -72,14 +80,22 @@ class Beginnings:
             tail=beyond_head and cuts[-1].prompt_bytes >= least_bytes,
         )
 
+    def again(self, agent: str, model: str, head: PromptPrefix, now: float) -> bool:
+        """Whether a head was sent more than once."""
+        found = self._found.get((agent, model, head.digest))
+        return found is not None and found.times > 1 and found.until > now
+
     def _seen(self, key: tuple[str, str, bytes], now: float) -> bool:
-        return self._until.get(key, 0.0) > now
+        found = self._found.get(key)
+        return found is not None and found.until > now
 
     def _note(self, key: tuple[str, str, bytes], now: float) -> None:
-        self._until[key] = now + LIFETIME_S
-        self._until.move_to_end(key)
-        if len(self._until) > self._most:
-            self._until.popitem(last=False)
+        found = self._found.get(key)
+        times = found.times if found is not None and found.until > now else 0
+        self._found[key] = _Seen(times + 1, now + LIFETIME_S)
+        self._found.move_to_end(key)
+        if len(self._found) > self._most:
+            self._found.popitem(last=False)
 
 
 def cache_key(agent: str, session: Session) -> str:

@@ -41,10 +41,12 @@ class ConvoySettings:
 
     Attributes:
         hold_s: How long a call waits at most; 0: nobody waits.
+        gather_s: How long a call with a new beginning waits to see whether others have it, too.
         least_tokens: Tokens that must be alike, and not be in a cache yet.
     """
 
     hold_s: float = 20.0
+    gather_s: float = 0.1
     least_tokens: int = 4096
 
 

@@ -1,14 +1,19 @@
 """Marks prompts for their provider's cache, for agents with cache assistance (docs/caching.md).
 
+A head that is new may be the first of many which start together. Its call waits for a moment: if
+others follow with the same head, it is marked like theirs, and one of them goes ahead for all.
+
 Failure policy: what cannot be marked goes as it came.
 """
 
+import asyncio
 from dataclasses import replace
 
-from gateway.core.caching import LIFETIME_S, Beginnings, cache_key
+from gateway.core.caching import LIFETIME_S, Beginnings, Marks, cache_key
+from gateway.core.convoy import ConvoySettings
 from gateway.core.estimate import EstimateBook
 from gateway.dialects.codec import Codec, Outline
-from gateway.domain.call import CallFacts
+from gateway.domain.call import CallFacts, Priority
 from gateway.domain.topology import Agent
 from gateway.ports import Clock
 
@@ -20,13 +25,16 @@ from .session import session_of
 class Marker:
     """Remembers what agents sent, and marks what they will probably send again."""
 
-    def __init__(self, book: EstimateBook, clock: Clock, max_body_bytes: int) -> None:
+    def __init__(
+        self, book: EstimateBook, clock: Clock, settings: ConvoySettings, max_body_bytes: int
+    ) -> None:
         self._book = book
         self._clock = clock
+        self._settings = settings
         self._max_body_bytes = max_body_bytes
         self._beginnings = Beginnings()
 
-    def mark(self, call: Call, codec: Codec, agent: Agent, facts: CallFacts) -> CallFacts:
+    async def mark(self, call: Call, codec: Codec, agent: Agent, facts: CallFacts) -> CallFacts:
         """Give a call a body that its provider caches; the facts of that one.
 
         Raises:
@@ -44,7 +52,7 @@ class Marker:
             cuts = codec.read(call.matched, changed).prefixes
             found = replace(facts, prefixes=cuts)
         else:
-            changed = self._marked(call, codec, agent, facts, body, outline)
+            changed = await self._marked(call, codec, agent, facts, body, outline)
             if changed is body:
                 return facts
             # The cuts are those without marks: a text that was made a block is one again later.
@@ -60,7 +68,7 @@ class Marker:
             return body
         return codec.with_cache_key(call.matched, body, cache_key(agent.name, session))
 
-    def _marked(
+    async def _marked(
         self,
         call: Call,
         codec: Codec,
@@ -72,6 +80,32 @@ class Marker:
         name, model, now = agent.name, facts.model, self._clock.monotonic()
         least = self._book.prompt_bytes(name, model, outline.least_tokens)
         marks = self._beginnings.marks(name, model, outline.head, outline.cuts, least, now)
+        if not (marks.head or marks.tail) and await self._has_company(call, agent, facts, outline):
+            marks = Marks(head=True)
         if not (marks.head or marks.tail):
             return body
         return codec.with_marks(call.matched, body, head=marks.head, tail=marks.tail)
+
+    async def _has_company(
+        self, call: Call, agent: Agent, facts: CallFacts, outline: Outline
+    ) -> bool:
+        """Wait for a moment, where that may save much; whether others have the same head."""
+        head, settings = outline.head, self._settings
+        tokens = max(outline.least_tokens, settings.least_tokens)
+        if (
+            head is None
+            or head.prompt_bytes < self._book.prompt_bytes(agent.name, facts.model, tokens)
+            or settings.gather_s <= 0
+            or call.priority is Priority.URGENT
+        ):
+            return False
+        loop = asyncio.get_running_loop()
+        moment: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(settings.gather_s, moment.set_result, None)
+        try:
+            await moment
+        finally:
+            timer.cancel()
+        call.held_s += settings.gather_s
+        call.wait_s += settings.gather_s
+        return self._beginnings.again(agent.name, facts.model, head, self._clock.monotonic())

@@ -162,7 +162,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 ledger=ledger,
                 scorers=scorers_of(settings.routes),
                 settings=data_plane_settings(settings),
-                marker=Marker(book, clock, settings.server.max_body_bytes),
+                marker=Marker(book, clock, settings.caching, settings.server.max_body_bytes),
                 convoy=await _convoy(stack, settings, redis, replica, directory, book, clock),
             )
         )

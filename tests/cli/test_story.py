@@ -160,6 +160,9 @@ def test_a_pause_between_attempts_is_no_wait_for_a_turn() -> None:
     held = told(wait_s=1.5, held_s=1.5, held_behind="r-1")
     assert "Held 1.50 s for the prompt cache: the answer to r-1 had to begin first" in held
     assert "Waited" not in held
+    assert "Held 0.10 s for the prompt cache: others might begin alike" in told(
+        wait_s=0.1, held_s=0.1, held_behind=""
+    )
 
 
 def test_a_call_that_went_elsewhere() -> None:

@@ -59,6 +59,17 @@ def test_what_was_seen_is_forgotten_when_a_cache_would_have_lost_it() -> None:
     assert sent(seen, cut("three", 5100), now=2 * LIFETIME_S - 1) == Marks(head=True)
 
 
+def test_who_asks_again_learns_whether_it_has_company() -> None:
+    seen = Beginnings()
+    sent(seen, cut("one", 5100))
+    assert not seen.again("a", "m", HEAD, 1.0)
+    sent(seen, cut("two", 5100))
+    assert seen.again("a", "m", HEAD, 1.0)
+    assert not seen.again("a", "m", HEAD, LIFETIME_S)
+    sent(seen, cut("three", 5100), now=LIFETIME_S)
+    assert not seen.again("a", "m", HEAD, LIFETIME_S)
+
+
 def test_memory_is_bounded() -> None:
     seen = Beginnings(most=10)
     for number in range(100):

@@ -167,6 +167,15 @@ async def test_prompts_without_marks_are_marked_from_the_second_time_on(store_ur
     assert "cache_control" in bodies[2]["messages"][-1]["content"][0]
 
 
+async def test_prompts_without_marks_that_come_together_are_marked_at_once(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    async with fleet(provider, store_url, ttft_s=0.15) as here:
+        answers = await asyncio.gather(*await here.start("abcde", system=RULES))
+        assert [each.status_code for each in answers] == [200] * FLEET
+        assert await here.uses(FLEET) == {"wrote": 1, "read": FLEET - 1}
+
+
 async def test_when_the_first_one_fails_another_one_goes_ahead(
     provider: RunningSimulator, store_url: str
 ) -> None:
