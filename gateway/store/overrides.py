@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.domain.access import AuditEntry
-from gateway.domain.overrides import ItemOverride, Overrides, Overtaken
+from gateway.domain.overrides import Collection, ItemOverride, Overrides, Overtaken
 from gateway.domain.temporary import BudgetChange, Selector, Span, TemporaryBudget, Weekly
 
 from .audit import encoded
@@ -34,6 +34,7 @@ _TEMPORARY = f"{CONFIG}:temporary"
 _RELOADS = f"{CONFIG}:reloads"
 _COUNT = "count"
 _TRIES = 5
+_COLLECTIONS = frozenset(Collection)
 T = TypeVar("T")
 
 
@@ -86,7 +87,11 @@ class OverrideStore:
                 reloads: Any = await self._client.hget(_RELOADS, _COUNT)
             if before == await self.revision():
                 break
-        stored = _decoded(items, _Item)
+        stored = {
+            key: one
+            for key, one in _decoded(items, _Item).items()
+            if key.partition("/")[0] in _COLLECTIONS
+        }
         return Overrides(
             revision=before,
             items={key: _override(one) for key, one in stored.items() if not one.reset},

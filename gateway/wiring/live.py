@@ -13,6 +13,8 @@ Failure policy:
       clock; said once in the log.
     * A run-time edit does not fit this replica's file: it is left out, and said once in the log.
     * The file cannot be read again: the configuration in force stays, and the log says why.
+    * Putting a change in force fails (a fault in the gateway): the configuration in force stays, it is
+      tried again twice a second, and the log says why once.
 """
 
 import asyncio
@@ -74,6 +76,8 @@ class LiveConfiguration:
         self._changing = asyncio.Lock()
         self._reloads = 0
         self._lost = False
+        self._failed = -1
+        self._due = False
 
     # --- what is in force ---------------------------------------------------------------------
 
@@ -148,12 +152,13 @@ class LiveConfiguration:
                 overrides = self._edition.overrides
             else:
                 self._note_back()
-            if overrides.reloads != self._reloads:
+            reread = overrides.reloads != self._reloads
+            if reread:
                 self._reloads = overrides.reloads
                 self._reread_for_others()
-                await self._put_in_force(overrides)
-            elif overrides is not self._edition.overrides or self._turns():
-                await self._put_in_force(overrides)
+            changed = overrides is not self._edition.overrides
+            if reread or changed or self._due or self._turns():
+                await self._put_in_force_or_say(overrides)
 
     # --- the port -----------------------------------------------------------------------------
 
@@ -240,10 +245,21 @@ class LiveConfiguration:
                 why = "; ".join(str(fault) for fault in one.faults)
                 _log.error("the run-time change of %s does not fit here: %s", one.item, why)
 
+    async def _put_in_force_or_say(self, overrides: Overrides) -> None:
+        """A fault of ours must not end the worker, and is said once for each revision."""
+        try:
+            await self._put_in_force(overrides)
+        except Exception:  # noqa: BLE001 - logged
+            if overrides.revision != self._failed:
+                self._failed = overrides.revision
+                _log.exception("a change of the configuration failed; the old one stays in force")
+
     async def _put_in_force(self, overrides: Overrides) -> None:
+        self._due = True  # until it has gone well
         await self._adopt(overrides)
         if self._apply is not None:
             await self._apply(self)
+        self._due = False
 
     async def _look_for_ever(self) -> None:
         while True:

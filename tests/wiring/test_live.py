@@ -199,6 +199,29 @@ async def test_a_lost_store_leaves_what_is_known_and_the_clock_goes_on(
     await client.aclose()
 
 
+async def test_a_change_that_fails_is_said_once_and_tried_again(
+    redis: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = True
+    live, applied = LiveConfiguration(base(), None, redis, Clock()), Applied()
+
+    async def apply(configuration: LiveConfiguration) -> None:
+        if broken and configuration.settings.topology != base().topology:
+            raise RuntimeError("a fault")
+        await applied(configuration)
+
+    await live.begin()
+    async with live.kept_fresh(apply):
+        await patch(live, 7)
+        for _ in range(3):
+            await live.look()
+        assert applied.tpm() == 100
+        assert sum("failed; the old one" in message for message in caplog.messages) == 1
+        broken = False
+        await live.look()
+        assert applied.tpm() == 7
+
+
 async def test_what_is_stored_comes_back_as_it_went(redis: Client) -> None:
     async with living(redis, Clock()) as (live, _):
         await patch(live, 7)
@@ -210,6 +233,7 @@ async def test_what_is_stored_comes_back_as_it_went(redis: Client) -> None:
         assert (found.revision, found.reloads) == (4, 1)
         assert (set(found.items), set(found.resets)) == ({"agents/bob"}, {"agents/ann"})
         await redis.hset("gw:{main}:config:items", "agents/odd", "not json")
+        await redis.hset("gw:{main}:config:items", "of-a-later-version/x", '{"revision":1}')
         assert set((await OverrideStore(redis).load()).items) == {"agents/bob"}
 
 
