@@ -99,7 +99,7 @@ class Debts:
                 self._unsure.append((held.request, actual))
 
     def forgotten(self, running: Iterable[Held], *, emptied: Sums | None) -> None:
-        """The store knows no ticket of ours; with `emptied`, it does not know this use either."""
+        """The store knows no ticket of ours; with `emptied`, none of this use of ours either."""
         for held in running:
             if held.name is not None and not held.adopting:
                 # Should it know this one already, as a new one, nothing of it may be left behind.
@@ -109,8 +109,8 @@ class Debts:
         for request, actual in self._unsure:
             if emptied is None:
                 self._owe(Held(request, None, told=_but_output(request)), actual)
-        if emptied is not None:
-            self._owed.merge(emptied)
+        if emptied is not None:  # what was told before is lost, and what is owed is in there
+            self._owed = emptied
         self._unsure.clear()
 
     def remembered(self) -> None:

@@ -112,7 +112,6 @@ class FallbackAdmission:
         self._local: RedisAdmission | None = None
         self._local_store: LocalStore | None = None
         self._silence_s = 0.0
-        self._lost_at_s = 0.0
         self._looks = 0
         self._forgotten = 0
         self._steady_since_s: float | None = None
@@ -270,7 +269,7 @@ class FallbackAdmission:
             self._leave()
         elif self._sight.looks > self._looks:
             first, self._looks = self._looks == 0, self._sight.looks
-            self._reconcile(self._clock.monotonic(), first=first)
+            self._reconcile(first=first)
             self._adopt_all()
 
     def _check_away(self) -> None:
@@ -284,7 +283,7 @@ class FallbackAdmission:
             self._jitter_s = self._chance() * settings.jitter_s
         if self._sight.looks > self._looks:
             self._looks = self._sight.looks
-            self._reconcile(self._lost_at_s, first=False)
+            self._reconcile(first=False)
         elif self._sight.back_at_s < inf:
             self._charge_ahead()
         steady = now_s - self._steady_since_s >= settings.steady_s
@@ -305,7 +304,7 @@ class FallbackAdmission:
         local.stand_in_for(self._queue, self._running)
         self._spawn(local.start())
         self._local, self._local_store = local, store
-        self._lost_at_s, self._steady_since_s = now_s, None
+        self._steady_since_s = None
         self._looks = self._sight.looks
         self._sight.wants_back, self._sight.back_at_s = True, inf
         self.losses += 1
@@ -326,14 +325,14 @@ class FallbackAdmission:
         self._spawn(local.stop())
         _log.warning("the store is back; limits are shared by all replicas again")
 
-    def _reconcile(self, lost_at_s: float, *, first: bool) -> None:
+    def _reconcile(self, *, first: bool) -> None:
         """Tell the store what it missed. At the first look, nothing was."""
         sight, debts = self._sight, self._debts
         if sight.emptied and self._restored:
             sight.emptied = self._restored = False
         elif sight.emptied:
             sight.emptied = False
-            emptied = sight.use.sums(self._clock.monotonic(), lost_at_s)
+            emptied = sight.use.sums(self._clock.monotonic())
             debts.forgotten(self._running.values(), emptied=emptied)
         elif self._queue.forgotten != self._forgotten and not first:
             debts.forgotten(self._running.values(), emptied=None)
@@ -350,10 +349,8 @@ class FallbackAdmission:
         """
         if not await self._sight.is_another():
             return []
-        now_s = self._clock.monotonic()
-        since_s = now_s if self._local is None else self._lost_at_s
         running = self._running.values()
-        self._debts.forgotten(running, emptied=self._sight.use.sums(now_s, since_s))
+        self._debts.forgotten(running, emptied=self._sight.use.sums(self._clock.monotonic()))
         for held in running:
             self._debts.charge_ahead(held)
         self._restored = True

@@ -109,14 +109,12 @@ class OwnUse:
             for scope in whose.scopes
         }
 
-    def sums(self, now_s: float, until_s: float | None = None) -> Sums:
-        """What was used in the minute that ends now, as far as it ended before `until_s`."""
+    def sums(self, now_s: float) -> Sums:
+        """What was used in the minute that ends now."""
         self._forget(int(now_s / self._slot_s))
-        last = None if until_s is None else int(until_s / self._slot_s)
         found = Sums()
-        for number, sums in self._slots:
-            if last is None or number <= last:
-                found.merge(sums)
+        for _, sums in self._slots:
+            found.merge(sums)
         return found
 
     def by_scope(self, now_s: float) -> dict[str, tuple[int, int]]:

@@ -178,6 +178,26 @@ async def test_a_store_without_its_data_lets_nothing_through_before_it_has_heard
         assert admitted(verdicts) == 1
 
 
+async def test_a_store_that_loses_its_data_again_is_told_again(own_valkey: ValkeyProcess) -> None:
+    """Also what it had been told already of the time in which it was away."""
+    patient = replace(FAST, looking=replace(FAST.looking, return_in_s=60.0))
+    async with fallback(own_valkey.url, "r1", topology(Budget(tpm=1000)), patient) as one:
+        await one.knows(1)
+        own_valkey.pause()
+        await one.is_alone()
+        await one.admission.admit(request("a", tokens=100))
+        one.admission.settle(ended("a", 100))
+        own_valkey.resume()
+
+        async def told() -> bool:
+            return (await one.queue.inspect_agent("ann")).tokens == 100
+
+        await until(told, "what was used meanwhile to be told")
+        own_valkey.flush()
+        await until(told, "it to be told again")
+        assert one.admission.degraded is not None
+
+
 async def test_a_replica_that_was_taken_for_dead_owes_what_it_held(
     own_valkey: ValkeyProcess,
 ) -> None:

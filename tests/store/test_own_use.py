@@ -25,14 +25,6 @@ def test_uses_are_added_up_by_whose_they_are_and_forgotten_after_a_minute() -> N
     assert dict(use.sums(200.0).items()) == {}
 
 
-def test_a_part_of_the_minute_can_be_asked_for() -> None:
-    use = OwnUse(60.0)
-    for at_s in (0.0, 30.0, 31.0):
-        use.note(call("ann"), CHARGE, at_s)
-    ((_, charge),) = use.sums(40.0, until_s=30.0).items()
-    assert charge[0] == 2
-
-
 def test_scopes_have_tokens_and_requests() -> None:
     use = OwnUse(60.0)
     use.note(call("ann"), CHARGE, 1.0)
