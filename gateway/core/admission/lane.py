@@ -262,6 +262,8 @@ def correct(
 
 
 def _may_rise(lane: LaneState, d: int) -> bool:
+    if lane.learned[d] > lane.limit[d]:  # what is left of a larger limit is not ours to spend
+        return False
     return lane.pace == 1 and lane.at_us >= max(lane.blocked_us[d], lane.blocked_us[4])
 
 

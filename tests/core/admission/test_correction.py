@@ -37,6 +37,18 @@ def test_more_than_calls_in_flight_explain_is_adopted_too(desk: Desk) -> None:
     assert desk.see().drift[1] == -1500
 
 
+def test_what_is_left_of_a_provider_s_larger_limit_does_not_refill_ours(desk: Desk) -> None:
+    desk.arrive("a", charge(9000))
+    desk.head("a", (ITPM, 80_000, 71_000, 1))
+    desk.settle("a", charge(9000))
+    desk.arrive("b", charge(10))
+    desk.head("b", (ITPM, 80_000, 79_000, 1))
+    assert desk.see().level[1] == 990
+    assert desk.see().drift[1] == 0
+    desk.head("b", (ITPM, 80_000, 500, 1))  # but what is left of it binds
+    assert desk.see().level[1] == 500
+
+
 def test_a_rounded_figure_is_only_wrong_beyond_its_rounding(desk: Desk) -> None:
     desk.arrive("a", charge(2400))  # level 7600, told 8000 or 7000
     desk.head("a", (ITPM, -1, 7000, 1000))

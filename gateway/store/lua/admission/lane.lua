@@ -251,7 +251,8 @@ function Lane.correct(L, t, d, remaining, granularity)
         if -off > s.nb[d] then
             s.nb[d] = -off < cap * Lane.NB_MOST and -off or cap * Lane.NB_MOST
         end
-    elseif theirs - granularity / 2 > upper and L.pace == 1 and s.blk[d] <= now and s.blk[5] <= now then
+    elseif theirs - granularity / 2 > upper and L.pace == 1 and s.blk[d] <= now and s.blk[5] <= now
+        and s.lrn[d] <= L.limit[d] then -- what is left of a larger limit is not ours to spend
         off = theirs - upper
         local level = s.lev[d] + off
         if level > cap then level = cap end
