@@ -25,20 +25,8 @@ from .items import add_ends, edit, place, tell_edit
 from .nouns import noun
 from .options import AsJson, Config, DryRun, GatewayUrl, Yes, read_name
 from .output import emit, emit_json, emit_table, say
-from .temporary import (
-    Days,
-    For,
-    From,
-    Note,
-    Until,
-    Weekly,
-    Zone,
-    add_temporary,
-    adjust_budgets,
-    changing,
-    raise_budgets,
-    window_of,
-)
+from .temporary import add_temporary, adjust_budgets, changing, raise_budgets
+from .windows import Days, For, From, Note, Until, Weekly, Zone, window_of
 
 app = noun("Groups of agents with a common budget.")
 _HEADINGS = ("TEAM", "AGENTS", *budget_tables.HEADINGS)

@@ -17,7 +17,7 @@ from gateway.cli.amounts import (
     settings_of,
 )
 from gateway.cli.moments import read_future, read_past
-from gateway.cli.temporary import DAYS, read_days, read_hours
+from gateway.cli.windows import DAYS, read_days, read_hours
 
 
 @pytest.mark.parametrize(

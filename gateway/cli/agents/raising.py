@@ -18,20 +18,8 @@ from gateway.cli.amounts import (
 from gateway.cli.completing import names_of
 from gateway.cli.failing import ExitCode, Failure
 from gateway.cli.options import AsJson, Config, DryRun, GatewayUrl, Yes
-from gateway.cli.temporary import (
-    Days,
-    For,
-    From,
-    Note,
-    Until,
-    Weekly,
-    Zone,
-    add_temporary,
-    adjust_budgets,
-    changing,
-    raise_budgets,
-    window_of,
-)
+from gateway.cli.temporary import add_temporary, adjust_budgets, changing, raise_budgets
+from gateway.cli.windows import Days, For, From, Note, Until, Weekly, Zone, window_of
 from gateway.domain.call import Priority
 
 Names: TypeAlias = Annotated[
