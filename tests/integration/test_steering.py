@@ -1,9 +1,11 @@
 """Steered while it runs: a change acts on all replicas within a second and survives restarts.
 
-What is demanded is the second that the contract names; how long it took stands in the JUnit report.
+What is demanded is the second that the contract names; how long it took is logged
+(`--log-cli-level=info`).
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +38,7 @@ from tests.fixtures.valkey import on_socket, running, short_directory
 
 from .asking import Admin, admin
 
+log = logging.getLogger(__name__)
 WITHIN_S = 1.0
 _LIMIT_S = 10.0
 BODY = {
@@ -81,7 +84,7 @@ async def replicas(settings: Settings, store_url: str) -> AsyncIterator[tuple[li
 
 
 async def test_a_change_acts_on_both_replicas_within_a_second_and_stands_in_the_audit(
-    simulator: RunningSimulator, store_url: str, record_property: Callable[[str, object], None]
+    simulator: RunningSimulator, store_url: str
 ) -> None:
     async with replicas(settings_of(simulator), store_url) as (urls, operator):
         before = await operator.get("agents/alice")
@@ -95,7 +98,7 @@ async def test_a_change_acts_on_both_replicas_within_a_second_and_stands_in_the_
             return [one.status_code for one in answers] == [413, 413]
 
         took_s = await took(refused_at_both, "the new budget")
-        record_property("changed_budget_ms", round(took_s * 1000))
+        log.info("a changed budget acted on two replicas after %.0f ms", took_s * 1000)
         assert took_s < WITHIN_S
         assert (await call(urls[1], OTHER_KEY)).status_code == 200
 
@@ -111,7 +114,7 @@ async def test_a_change_acts_on_both_replicas_within_a_second_and_stands_in_the_
 
 
 async def test_keys_and_agents_end_everywhere_within_a_second(
-    simulator: RunningSimulator, store_url: str, record_property: Callable[[str, object], None]
+    simulator: RunningSimulator, store_url: str
 ) -> None:
     async with replicas(settings_of(simulator), store_url) as (urls, operator):
         made = await operator.client.post("/admin/v1/keys", json={"agent": "carol"})
@@ -135,7 +138,7 @@ async def test_keys_and_agents_end_everywhere_within_a_second(
         assert (await call(urls[1], key["key"])).status_code == 200
         assert (await operator.client.delete(f"/admin/v1/keys/{public_id}")).status_code == 204
         took_s = await took(at_both(401, key["key"]), "the revocation")
-        record_property("revoked_key_ms", round(took_s * 1000))
+        log.info("a revoked key ended on two replicas after %.0f ms", took_s * 1000)
         assert took_s < WITHIN_S
         assert (await call(urls[1], new)).status_code == 200
 
