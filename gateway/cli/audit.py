@@ -26,6 +26,11 @@ _PAGE = 1000
 _LONGEST = 90
 
 
+@app.callback()
+def audit() -> None:
+    """Who has changed what, when, from what to what."""  # makes it a noun, whose verbs are one
+
+
 @app.command("list")
 def list_(  # noqa: PLR0913, PLR0917 - options of a command
     subject: Annotated[

@@ -92,8 +92,9 @@ def cells(text: str) -> dict[str, list[str]]:
         ),
         (
             "lanes slow",
-            "--itpm 0.1M --otpm 20k --set floors.normal=0.1",
+            "--itpm 0.1M --otpm 20k --set floors.normal=0.1 --set margin=5%",
             {
+                "margin": ("0.01", "0.05"),
                 "limits.itpm": ("90000", "100000"),
                 "limits.otpm": ("-", "20000"),
                 "floors.normal": ("0.05", "0.1"),
@@ -328,7 +329,7 @@ def test_the_audit_is_listed_narrowed_exported_and_followed(
     gw("agents", "set", "tester", "--rpm", "34")
     (one,) = gw("audit", "agents/tester", "--since", "1h", "--limit", "1", "--json").json
     assert (one["action"], one["after"]["budget"]["rpm"]) == ("agents.patch", 34)
-    line = gw("audit", "--request", one["request_id"]).out.splitlines()[1]
+    line = gw("audit", "list", "--request", one["request_id"]).out.splitlines()[1]
     assert "agents/tester  budget.rpm - -> 34" in line
     assert gw("audit", "--until", "1h").err == "Nothing of that kind was changed.\n"
 
