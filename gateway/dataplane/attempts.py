@@ -302,6 +302,8 @@ class Attempts:
                 watch = Watch(self._moving, target, limit, again=again)
                 await take_turn(call, reservation, parts, keepalive, watch.told)
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise LooksElsewhere from None
 
     def _others(self, target: Target) -> Sequence[Target]:

@@ -129,7 +129,7 @@ class Gates:
 
     def shut(self, target: Target) -> bool:
         """Whether anything is in the way; the one question that nearly every call asks."""
-        gate = self._gates.get(target.lane.name) or self._gate(target)
+        gate = self._gate(target)
         return not (gate.provider.closed and gate.lane.closed)
 
     def probe(self, target: Target) -> Trial | None:
@@ -182,7 +182,8 @@ class Gates:
 
     def _gate(self, target: Target) -> Gate:
         gate = self._gates.get(target.lane.name)
-        if gate is None:
+        # A lane may have been given to another provider since.
+        if gate is None or gate.provider_key.name != target.provider.name:
             gate = self._gates[target.lane.name] = Gate(target, self.board)
         return gate
 

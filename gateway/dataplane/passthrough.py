@@ -13,8 +13,10 @@ from .call import Call, Plan
 from .exchange import dispatch
 from .gates import Trial
 from .headers import downstream_headers
+from .masking import masked
 from .parts import Parts
 from .refused import Refused
+from .relay import inflated, read_bounded
 from .reservation import Reservation
 from .turn import take_turn
 
@@ -70,8 +72,16 @@ async def _forward(
     if response.status < 500:  # what an error means here is not known
         trial.answered(ProviderVerdict.OK)
     try:
-        headers = downstream_headers(response.headers, resized=False)
+        fields, first = response.headers, b""
+        if response.status >= 400:
+            bound = parts.settings.max_error_bytes
+            body, _ = await read_bounded(response, bound)
+            plain = inflated(response.headers, body, bound)
+            fields, first, _ = masked(fields, body, plain, plan.target.provider.api_key)
+        headers = downstream_headers(fields, resized=False)
         await call.responder.start(response.status, headers + call.own_headers())
+        if first:
+            await call.responder.chunk(first)
         while chunk := await response.read():
             await call.responder.chunk(chunk)
         await call.responder.end()

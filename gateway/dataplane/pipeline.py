@@ -7,7 +7,6 @@ Each stage hands the call forward; none reaches back. A stage that says no raise
 the answer is given here, once, in the caller's dialect.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -128,8 +127,13 @@ class Pipeline:
             if (stopped := parts.gates.agent(agent.name)) is not None:
                 raise Refused(stopped)
             plan = stages.plan(call, codec, agent, None, target, parts)
-            with Reservation(parts.admission, plan.ticket) as reservation:
+            # Without the server's word, who leaves is seen where the body is read.
+            with (
+                Presence(None, call.request.client) as presence,
+                Reservation(parts.admission, plan.ticket) as reservation,
+            ):
                 await pass_through(call, plan, reservation, receive, parts)
+            call.gone = presence.gone
             return
         targets = options(call, agent, facts, target, destinations)
         if call.routing is not None and call.routing.moves:
@@ -192,14 +196,10 @@ class Pipeline:
             )
             try:
                 await attempts.run()
-            except asyncio.CancelledError:
-                if not presence.gone:
-                    raise
-                presence.forgive()
-                call.gone = True
             finally:
                 if keepalive.begun:
                     await keepalive.stop()
+        call.gone = presence.gone
 
     def _agent(self, name: str) -> Agent:
         return self._destinations.topology.agents.get(name) or Agent(name)

@@ -13,13 +13,13 @@ from .asgi import Client, Receive
 class Presence:
     """Watches one client while the body of the `with` runs: by the server's call, or a task.
 
-    The body is cancelled when the client disconnects, and `gone` says so. `leave` ends the watch
-    before the last byte is sent, since the server reports a completed response as a disconnect.
+    The body is cancelled when the client disconnects, which is then the ordinary end of the `with`,
+    and `gone` says so. `leave` ends the watch before the last byte is sent, since the server reports a completed response as a disconnect.
     """
 
     __slots__ = ("_client", "_receive", "_task", "_watch", "gone")
 
-    def __init__(self, receive: Receive, client: Client | None = None) -> None:
+    def __init__(self, receive: Receive | None, client: Client | None = None) -> None:
         self._receive = receive
         self._client = client
         self._task: asyncio.Task[object] | None = None
@@ -31,9 +31,11 @@ class Presence:
         if self._client is not None:
             self._client.when_gone(self._left)
             return self
+        if self._receive is None:
+            return self
         # The task ends with this block, which cancels it; a TaskGroup would cost three times
         # as much on every call.
-        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        self._watch = asyncio.get_running_loop().create_task(self._wait(self._receive))
         return self
 
     def __exit__(
@@ -41,8 +43,12 @@ class Presence:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
+    ) -> bool:
         self.leave()
+        if not self.gone or kind is not asyncio.CancelledError or self._task is None:
+            return False
+        self._task.uncancel()
+        return True
 
     def leave(self) -> None:
         """Stop watching. Idempotent."""
@@ -52,13 +58,8 @@ class Presence:
             self._watch.cancel()
             self._watch = None
 
-    def forgive(self) -> None:
-        """Take the cancellation of a client that has gone as the ordinary end of its call."""
-        if self._task is not None:
-            self._task.uncancel()
-
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
             pass  # bytes after a whole body: none in HTTP/1.1, ignored if a server invents them
         if self._watch is not None:
             self._left()

@@ -12,11 +12,12 @@ import pytest
 
 from gateway.config.settings import ServerSettings
 from gateway.domain.limits import Budget
-from gateway.simulator import RunningSimulator
+from gateway.simulator import FaultRule, RunningSimulator
 from gateway.store.connection import connect
 from gateway.telemetry.labels import MAX_MODELS
 from tests.integration.ground import Ground, ground
 from tests.integration.speaking import ALL, ANTHROPIC, GEMINI, OPENAI, Speech
+from tests.integration.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEFAULT_TOKENS = 1000
@@ -72,6 +73,46 @@ async def test_a_call_that_only_asks_counts_as_a_request(
         assert 429 not in statuses[:2]
         assert statuses[2] == 429
         assert (await here.books.inspect_agent("alice")).tokens == 0
+
+
+async def test_a_client_that_leaves_before_its_turn_is_not_served(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """Field note 19: a path without a codec makes no difference."""
+    async with ground(provider, store_url, budget=Budget(concurrency=1), ttft_s=0.3) as here:
+        first = asyncio.ensure_future(here.alice.say(ANTHROPIC))
+        await until(lambda: provider.state.ledger.in_flight == 1, "a call at the provider")
+        waiting = asyncio.ensure_future(
+            here.alice.client.post(
+                f"{here.urls[0]}/v1/messages/batches", json={}, headers=ANTHROPIC.headers()
+            )
+        )
+        lane = "claude/passthrough"
+        await until_waiting(here, lane, 1)
+        waiting.cancel()
+        await until_waiting(here, lane, 0)
+        assert (await first).status == 200
+        assert provider.state.ledger.totals.requests == 1
+
+
+async def test_a_client_that_leaves_ends_its_call_at_the_provider(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """What nobody waits for is not fetched to its end."""
+    async with ground(provider, store_url, budget=Budget()) as here:
+        provider.state.faults.set([FaultRule(kind="hang", after_chunks=-1)])
+        call = asyncio.ensure_future(post(here, ANTHROPIC, "/v1/messages/batches"))
+        await until(lambda: provider.state.ledger.in_flight == 1, "a call at the provider")
+        call.cancel()
+        await until(lambda: provider.state.ledger.in_flight == 0, "a provider left alone")
+        budget = await here.books.inspect_agent("alice")
+        assert (budget.in_flight, budget.tokens) == (0, DEFAULT_TOKENS), "it may have been done"
+
+
+async def until_waiting(here: Ground, lane: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while sum((await here.books.inspect_lane(lane)).waiting) != count:
+            pass
 
 
 UNPRICED = {"openai": ("house-model-1",), "anthropic": ("claude-house-1",)}

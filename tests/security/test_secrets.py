@@ -174,6 +174,10 @@ async def drive(
         for speech in ALL:
             await hear(seen, alice, speech)
         provider.state.faults.clear()
+    quoting = f"Bad key: {PROVIDER_KEYS['anthropic']}"
+    provider.state.faults.set([FaultRule(kind="status", status=401, message=quoting)])
+    await raw(seen, gateway, "/v1/messages/batches", AGENT_KEY)
+    provider.state.faults.clear()
     for name in ("dead", "refused"):
         for stream in (False, True):
             await raw(seen, gateway, f"/p/{name}/v1/chat/completions", AGENT_KEY, stream=stream)
@@ -259,7 +263,7 @@ async def test_the_calls_were_of_all_kinds(everything: Everything) -> None:
     assert b"x-gateway-request-id" in places["responses"]
     assert len(places["upstream"]) > 10_000
     assert b"gw:{main}:keys" in places["files of the store"]
-    assert places["responses"].count(b"Bad key: ****") == len(PROVIDER_KEYS) * 2
+    assert places["responses"].count(b"Bad key: ****") == len(PROVIDER_KEYS) * 2 + 1
 
 
 async def test_no_provider_key_comes_out(everything: Everything) -> None:
