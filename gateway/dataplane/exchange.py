@@ -246,6 +246,10 @@ class Exchange:
             self._block(answer)
         else:
             self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
+        if answer.verdict is ProviderVerdict.CALLER_ERROR and self._parts.marker.refused(
+            call, plain
+        ):
+            return Step.REPEAT
         unfit = call.routing is not None and call.routing.unfit(
             self._plan.target, response.status, answer.verdict, plain
         )

@@ -3,10 +3,12 @@
 A head that is new may be the first of many which start together. Its call waits for a moment: if
 others follow with the same head, it is marked like theirs, and one of them goes ahead for all.
 
-Failure policy: what cannot be marked goes as it came.
+Failure policy: what cannot be marked goes as it came. A call that its provider refuses for what was
+added is sent again without, and the agent's calls to that model are left alone for an hour.
 """
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from gateway.core.caching import LIFETIME_S, Beginnings, Marks, cache_key
@@ -21,6 +23,12 @@ from .body import decoded
 from .call import Call
 from .session import session_of
 
+log = logging.getLogger("gateway.dataplane")
+
+REFUSED_S = 3_600.0
+"""So long nothing is added after a provider has refused it."""
+_ADDED = (b"cache_control", b"prompt_cache_key")
+
 
 class Marker:
     """Remembers what agents sent, and marks what they will probably send again."""
@@ -33,6 +41,7 @@ class Marker:
         self._settings = settings
         self._max_body_bytes = max_body_bytes
         self._beginnings = Beginnings()
+        self._refused: dict[tuple[str, str], float] = {}
 
     async def mark(self, call: Call, codec: Codec, agent: Agent, facts: CallFacts) -> CallFacts:
         """Give a call a body that its provider caches; the facts of that one.
@@ -40,6 +49,8 @@ class Marker:
         Raises:
             Refused: The body cannot be decoded.
         """
+        if self._refused and self._leaves_alone(agent.name, facts.model):
+            return facts
         body = call.body
         if not call.body_changed:
             body = decoded(call.request, body, self._max_body_bytes)
@@ -59,6 +70,29 @@ class Marker:
             found = replace(facts, prefixes=outline.cuts, cache_lifetime_s=int(LIFETIME_S))
         call.assisted, call.facts = changed, found
         return found
+
+    def refused(self, call: Call, error: bytes) -> bool:
+        """Whether a provider's error is about what was added here; it is then taken away.
+
+        Args:
+            call: Was answered with an error.
+            error: Its (decoded) body.
+        """
+        if call.assisted is None or not any(added in error for added in _ADDED):
+            return False
+        call.assisted = None
+        if call.agent is not None and call.facts is not None:
+            name, model = call.agent.name, call.facts.model
+            self._refused[(name, model)] = self._clock.monotonic() + REFUSED_S
+            log.warning("calls of %s to %s are not marked for a while: refused", name, model)
+        return True
+
+    def _leaves_alone(self, agent: str, model: str) -> bool:
+        until = self._refused.get((agent, model))
+        if until is not None and until <= self._clock.monotonic():
+            del self._refused[(agent, model)]
+            return False
+        return until is not None
 
     def _named(
         self, call: Call, codec: Codec, agent: Agent, facts: CallFacts, body: bytes

@@ -11,8 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import anthropic
 import httpx2
 import pytest
+from anthropic.types import MessageParam
 
 from gateway.core.convoy import ConvoySettings
 from gateway.domain.topology import Agent
@@ -174,6 +176,43 @@ async def test_prompts_without_marks_that_come_together_are_marked_at_once(
         answers = await asyncio.gather(*await here.start("abcde", system=RULES))
         assert [each.status_code for each in answers] == [200] * FLEET
         assert await here.uses(FLEET) == {"wrote": 1, "read": FLEET - 1}
+
+
+async def test_a_provider_that_refuses_marks_gets_none(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    refuses = FaultRule(
+        "status", status=400, skip=1, count=1, message="system.0.cache_control: not permitted"
+    )
+    async with fleet(provider, store_url, refuses) as here:
+        for text in "abc":
+            assert (await here.ask(text, RULES)).status_code == 200
+        found = [(each.status, use_of(each)) for each in await here.log(4)]
+        assert found == [(200, "neither"), (400, "failed"), (200, "neither"), (200, "neither")]
+
+
+async def test_the_sdk_reads_answers_as_ever(provider: RunningSimulator, store_url: str) -> None:
+    async with fleet(provider, store_url) as here:
+        client = anthropic.AsyncAnthropic(
+            base_url=here.urls[0], api_key=KEY, http_client=here.client, max_retries=0
+        )
+        said: list[MessageParam] = []
+        read = []
+        for text in "abc":
+            said.append({"role": "user", "content": text + " [[output=5]]"})
+            async with client.messages.stream(
+                model=MODEL, max_tokens=20, system=RULES, messages=said
+            ) as stream:
+                answer = await stream.get_final_message()
+            whole = await client.messages.create(
+                model=MODEL, max_tokens=20, system=RULES, messages=said
+            )
+            assert [block.type for block in whole.content] == ["text"]
+            assert whole.content[0].to_dict().items() <= answer.content[0].to_dict().items()
+            said.append({"role": "assistant", "content": whole.content})
+            read.append(answer.usage.cache_read_input_tokens)
+        assert read[0] == 0
+        assert 0 < (read[1] or 0) < (read[2] or 0)
 
 
 async def test_when_the_first_one_fails_another_one_goes_ahead(
