@@ -150,6 +150,19 @@ async def test_without_assistance_each_writes_for_itself(
         assert await here.uses(FLEET) == {"wrote": FLEET}
 
 
+async def test_assistance_is_turned_on_while_the_gateway_runs(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    async with fleet(provider, store_url, ttft_s=0.15) as here:
+        async with admin(here.urls[0]) as asked:
+            path = "/admin/v1/agents/bob"
+            changed = await asked.client.patch(path, json={"cache_assist": True})
+            assert changed.status_code == 200, changed.text
+            await asked.until("agents/bob", lambda found: bool(found["cache_assist"]))
+        await asyncio.gather(*await here.start("abcde", key=OTHER_KEY))
+        assert await here.uses(FLEET) == {"wrote": 1, "read": FLEET - 1}
+
+
 async def test_prompts_without_marks_are_marked_from_the_second_time_on(store_url: str) -> None:
     async with (
         start(SimulatorSettings(limits={}, capture=20)) as provider,
