@@ -32,6 +32,8 @@ from .own_use import Sums, Whose
 
 _NOTHING = Charge(requests=0)
 _PATIENCE_S = 3600.0
+_OWN = "~debts"
+"""A lane, and an agent, without limits and without calls."""
 
 
 @dataclass(slots=True)
@@ -120,8 +122,9 @@ class Debts:
     def pay(self) -> None:
         """Tell the store what is owed."""
         for whose, charge in self._owed.take():
-            self.paying += 1
-            self._spawn(self._pay(whose, charge))
+            for part, amount in _parts(whose, charge):
+                self.paying += 1
+                self._spawn(self._pay(part, amount))
 
     def charge_ahead(self, held: Held) -> None:
         """A call that runs has used its request and its input, whatever it will answer."""
@@ -146,11 +149,12 @@ class Debts:
         """What is owed, as a store that holds nothing takes it at once."""
         found: list[Operation] = []
         for whose, charge in self._owed.take():
-            wish = self._wish(whose)
-            found += [
-                messages.arrive(wish),
-                messages.settle(Settlement(wish.ticket, whose.lane, Charge(*charge))),
-            ]
+            for part, amount in _parts(whose, charge):
+                wish = self._wish(part)
+                found += [
+                    messages.arrive(wish),
+                    messages.settle(Settlement(wish.ticket, part.lane, Charge(*amount))),
+                ]
         return found
 
     def _wish(self, whose: Whose) -> TicketRequest:
@@ -206,6 +210,16 @@ class Debts:
     def _owe(self, held: Held, actual: Charge) -> None:
         request, uncounted = held.request, _uncounted(held, actual)
         self._owed.add(Whose(request.lane, request.agent, request.team), charge_list(uncounted))
+
+
+def _parts(whose: Whose, charge: list[int]) -> list[tuple[Whose, list[int]]]:
+    """What budgets are owed, where no call waits in front of it, and what the lane is."""
+    if _OWN in {whose.lane, whose.agent}:  # it comes again
+        return [(whose, charge)]
+    requests, *of_lane = charge[:4]
+    budgets = (Whose(_OWN, whose.agent, whose.team), [requests, 0, 0, 0, *charge[4:]])
+    lane = (Whose(whose.lane, _OWN, None), [requests, *of_lane, 0, 0, 0])
+    return [budgets, lane]
 
 
 def _but_output(request: TicketRequest) -> Charge:

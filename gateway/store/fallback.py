@@ -354,7 +354,10 @@ class FallbackAdmission:
         for held in running:
             self._debts.charge_ahead(held)
         self._restored = True
-        return self._debts.operations()
+        if await self._sight.is_first():  # nobody waits, so they take effect at once
+            return self._debts.operations()
+        self._debts.pay()
+        return []
 
     def _charge_ahead(self) -> None:
         for held in self._running.values():

@@ -144,6 +144,15 @@ class Sight:
         """
         return self._era is not None and await self._redis.get(f"{self._root}:era") != self._era
 
+    async def is_first(self) -> bool:
+        """Name the store's data, unless somebody has.
+
+        Raises:
+            RedisError: The store does not answer.
+        """
+        name = f"{self._replica}+{self.looks}"
+        return bool(await self._redis.set(f"{self._root}:era", name, nx=True, ex=_ERA_S))
+
     async def _agree(self) -> None:
         """All replicas return at the time that the first of them has named."""
         key, at_s = f"{self._root}:back", self._clock.wall() + self._looking.return_in_s

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from gateway.domain.admission import Admitted, Charge, Settlement
+from gateway.domain.call import Priority
 from gateway.domain.limits import Budget, Dimension, Headroom
 from gateway.domain.outcome import Reason, Refusal
 from gateway.domain.topology import Topology
@@ -176,6 +177,29 @@ async def test_a_store_without_its_data_lets_nothing_through_before_it_has_heard
             *(one.admission.admit(request(f"b{number}", wait_s=0)) for number in range(5))
         )
         assert admitted(verdicts) == 1
+
+
+async def test_what_is_owed_is_told_though_urgent_calls_of_the_agent_wait_for_its_budget(
+    own_valkey: ValkeyProcess,
+) -> None:
+    of = topology(Budget(tpm=1000))
+    async with fallback(own_valkey.url, "r1", of) as one, fallback(own_valkey.url, "r2", of) as two:
+        await one.knows(2)
+        await two.knows(2)
+        for each, tokens in ((one, 300), (two, 600)):
+            await each.admission.admit(request(f"t{tokens}", tokens=tokens))
+            each.admission.settle(ended(f"t{tokens}", tokens))
+        urgent = replace(request("waits", tokens=800, wait_s=100), priority=Priority.URGENT)
+        waits = asyncio.ensure_future(one.admission.admit(urgent))
+        await eventually(lambda: one.queue.waits("waits"), "the urgent call to wait")
+        own_valkey.flush()
+
+        async def told() -> bool:
+            seen = await two.queue.inspect_agent("ann")
+            return (seen.tokens, seen.parked_groups) == (900, 1)
+
+        await until(told, "both to have told what they used")
+        waits.cancel()
 
 
 async def test_a_store_that_loses_its_data_again_is_told_again(own_valkey: ValkeyProcess) -> None:
