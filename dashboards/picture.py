@@ -90,7 +90,7 @@ def _draw(board: Board, source: _Source, folder: Path) -> None:
         shown = [one for query in panel.queries for one in source.series(board, query)]
         _fill(axis, panel, shown)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{board.uid}.png", dpi=70)
+    figure.savefig(folder / f"{board.uid}.png", dpi=60)
     pyplot.close(figure)
 
 
@@ -149,10 +149,9 @@ def _colour(panel: Panel, value: float) -> str:
     levels = panel.levels
     if levels is None:
         return _NEUTRAL
-    sign = -1 if levels.low else 1
-    if sign * value >= sign * levels.act:
-        return _BAD
-    return _WARN if sign * value >= sign * levels.warn else _GOOD
+    if levels.low:
+        return _BAD if value < levels.act else _WARN if value < levels.warn else _GOOD
+    return _BAD if value >= levels.act else _WARN if value >= levels.warn else _GOOD
 
 
 if __name__ == "__main__":
