@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from gateway.core.admission.messages import BANDS, MICRO
 from gateway.core.admission.snapshot import QueuedTicket
@@ -40,6 +40,12 @@ class WaitingCall(BaseModel):
     eta_s: float = Field(description="How long it will still wait, predicted, in seconds.")
     bound: Binding | None = Field(description="What keeps it back; null if only its turn does.")
     replica: str = Field(description="The gateway process that the client is connected to.")
+    _ticket: str = PrivateAttr("")
+
+    @property
+    def ticket(self) -> str:
+        """Its ticket: a call that was tried at another lane, or again, has a later one."""
+        return self._ticket
 
 
 @router.get("/queue", summary="All waiting calls")
@@ -82,8 +88,8 @@ def _shown(lane: str, position: int, ticket: QueuedTicket) -> WaitingCall:
         bound = Binding(
             scope=ScopeKind(ticket.kind), name=ticket.name, dimension=Dimension(ticket.dimension)
         )
-    return WaitingCall(
-        request_id=ticket.ticket,
+    call = WaitingCall(
+        request_id=ticket.ticket.partition(".")[0],
         lane=lane,
         position=position,
         agent=ticket.agent,
@@ -94,3 +100,5 @@ def _shown(lane: str, position: int, ticket: QueuedTicket) -> WaitingCall:
         bound=bound,
         replica=ticket.replica,
     )
+    call._ticket = ticket.ticket
+    return call

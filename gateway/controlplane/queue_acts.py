@@ -53,7 +53,7 @@ async def move_call(
     before = await _waiting(parts, request_id)
     if dry_run or before.priority is to.priority:
         return before.model_copy(update={"priority": to.priority})
-    parts.steering.move(request_id, to.priority)
+    parts.steering.move(before.ticket, to.priority)
     await changes.record(
         "queue.move",
         f"queue/{request_id}",
@@ -76,7 +76,7 @@ async def cancel_call(
     """Refuse it: its client gets 403 with the reason `cancelled`, and does not try again."""
     before = await _waiting(parts, request_id)
     if not dry_run:
-        parts.steering.dismiss(request_id, Reason.CANCELLED, None)
+        parts.steering.dismiss(before.ticket, Reason.CANCELLED, None)
         await parts.books.lane(before.lane)  # it is done once this is answered
         shown = before.model_dump(mode="json", include={"lane", "agent", "priority", "waited_s"})
         await changes.record("queue.cancel", f"queue/{request_id}", shown, None)
@@ -104,7 +104,7 @@ async def drain_queue(
     drained = Drained(refused=len(found), request_ids=[one.request_id for one in found[:_NAMED]])
     if found and not dry_run:
         for one in found:
-            parts.steering.dismiss(one.request_id, Reason.DRAINED, float(retry_after_s))
+            parts.steering.dismiss(one.ticket, Reason.DRAINED, float(retry_after_s))
         await parts.books.lane(found[-1].lane)  # it is done once this is answered
         subject = "queue" if lane is None else f"lanes/{lane}"
         before = {"agent": agent, **drained.model_dump(mode="json")}

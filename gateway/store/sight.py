@@ -164,7 +164,7 @@ class Sight:
         """Who named the store's data first, and when: others than before are other data."""
         key, name = f"{self._root}:era", f"{self._replica}-{self.looks}".encode()
         await self._redis.set(key, name, nx=True, ex=_ERA_S)
-        found = await self._redis.get(key)
+        found = await self._redis.getex(key, ex=_ERA_S)  # what ends while it is used names nothing
         return name if found is None else cast("bytes", found)
 
     def _next_scopes(self) -> Iterator[str]:

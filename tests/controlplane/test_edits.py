@@ -437,6 +437,21 @@ async def test_waiting_calls_are_moved_cancelled_and_drained(
     ]  # fmt: skip
 
 
+async def test_a_call_is_known_by_its_request_id_whichever_ticket_it_has(
+    desk: Desk, client: httpx2.AsyncClient
+) -> None:
+    """One that was tried elsewhere, or again, waits with its second ticket or a later one."""
+    desk.call(lane("sonnet"), arrive("req_0", "zoe"), arrive("req_1.2", "bob"))
+    desk.call(arrive("req_2.3", "ann"), arrive("req_3.2", "ann"))
+    shown = await done(client, "GET", "queue?request_id=req_1")
+    assert shown["total"] == 1
+    moved = await done(client, "PATCH", "queue/req_1", json={"priority": "urgent"})
+    assert (moved["request_id"], moved["priority"]) == ("req_1", "urgent")
+    assert (await ask(client, "DELETE", "queue/req_2")).status_code == 204
+    assert (await done(client, "POST", "queue:drain?agent=ann"))["request_ids"] == ["req_3"]
+    assert [one["request_id"] for one in (await done(client, "GET", "queue"))["items"]] == ["req_1"]
+
+
 # --- collections and browsers --------------------------------------------------------------------
 
 

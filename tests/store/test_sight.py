@@ -35,6 +35,7 @@ class Redis:
     """A store with two replicas, whose data have a name."""
 
     name = b"first"
+    kept_s = 0
     replicas = 2
 
     async def zcard(self, _: str) -> int:
@@ -44,6 +45,9 @@ class Redis:
         """It has a name already."""
 
     async def get(self, _: str) -> bytes:
+        return self.name
+
+    async def getex(self, *_: object, **__: object) -> bytes:
         return self.name
 
 
@@ -87,3 +91,13 @@ async def test_other_data_under_the_same_address_are_noticed() -> None:
     redis.name = b"second"
     await seeing.look()
     assert seeing.emptied
+
+
+async def test_the_name_of_the_data_is_kept_for_as_long_as_somebody_looks(store: Client) -> None:
+    """A name that ran out would make a store that lost nothing look like an empty one."""
+    looking = Looking(scopes=20)
+    seeing = Sight(cast("RedisAdmission", Queue()), store, "gw", "r1", SystemClock(), looking)
+    await seeing.look()
+    await store.expire("gw:era", 10)
+    await seeing.look()
+    assert await store.ttl("gw:era") > 30 * 86_400

@@ -16,6 +16,9 @@ from gateway.domain.outcome import Refusal
 JSON_TYPE = (b"content-type", b"application/json; charset=UTF-8")
 MAX_RETRY_AFTER_S = 300.0
 """Gemini CLI gives up at once on a longer one (provider-facts B13)."""
+UNKNOWN_RETRY_AFTER_S = 1.0
+"""Of a 429 or 503, which each carry a retry-after, where no time can be foretold."""
+_WITH_RETRY_AFTER = frozenset({429, 503})
 _TYPES = "type.googleapis.com/google.rpc."
 
 STATUS_NAMES = {
@@ -127,10 +130,13 @@ def _seconds_text(seconds: float) -> str:
 
 
 def _headers(refusal: Refusal) -> tuple[tuple[bytes, bytes], ...]:
-    headers = [JSON_TYPE]
-    if (wait_s := _obeyed_s(refusal)) is not None:
+    headers, row = [JSON_TYPE], refusal.disposition
+    wait_s = _obeyed_s(refusal)
+    if wait_s is None and row.status in _WITH_RETRY_AFTER:
+        wait_s = MAX_RETRY_AFTER_S if row.final else UNKNOWN_RETRY_AFTER_S
+    if wait_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, ceil(wait_s))))
-    if refusal.disposition.final:
+    if row.final:
         headers.append((b"x-should-retry", b"false"))
     return tuple(headers)
 

@@ -92,10 +92,11 @@ def test_a_wait_is_written_without_needless_digits(seconds: float, text: str) ->
     assert int(dict(reply.headers)[b"retry-after"]) >= 1
 
 
-def test_no_wait_is_invented() -> None:
+def test_no_wait_is_invented_but_the_least_that_the_status_demands() -> None:
     reply = refuse(Refusal(Reason.OVERLOADED, "No."))
     assert "details" not in error_in(reply)
-    assert b"retry-after" not in dict(reply.headers)
+    assert dict(reply.headers)[b"retry-after"] == b"1"
+    assert b"retry-after" not in dict(refuse(Refusal(Reason.INTERNAL, "No.")).headers)
 
 
 def test_a_spend_limit_makes_every_client_stop() -> None:
