@@ -4,7 +4,8 @@ A mark makes the provider write what comes before it into its cache, for a quart
 price of input; reading it later costs a tenth, and with Anthropic nothing of the rate limit
 (provider-facts A4, A5). So what is never sent again must not be marked. What will be is guessed
 from what was: a head (tools and system prompt) that this agent has sent before will be sent again,
-and a conversation that goes on will go on.
+messages that were sent before are shared by a conversation's turns or by its branches, and a
+conversation that goes on will go on.
 """
 
 from collections import OrderedDict
@@ -17,16 +18,40 @@ from gateway.domain.value import value
 
 LIFETIME_S = 300.0
 """Of a cache entry that is not used (provider-facts A5); what was seen is remembered for as long."""
-MAX_SEEN = 20_000
+MAX_SEEN = 50_000
+"""A call has two dozen at most."""
+_END = b"end"
 _KEY_BYTES = 16
 
 
 @value
 class Marks:
-    """Where to put marks: behind tools and system prompt, and behind the newest user message."""
+    """Where to put marks.
+
+    Attributes:
+        head: Behind tools and system prompt.
+        stem: Behind the last message that was sent before, in this conversation or in one that it
+            comes from: so many messages follow. `None`: there is none.
+        tail: Behind the newest message of the user.
+    """
 
     head: bool = False
+    stem: int | None = None
     tail: bool = False
+
+    def __bool__(self) -> bool:
+        return self.head or self.tail or self.stem is not None
+
+    def cuts(
+        self, head: PromptPrefix | None, cuts: Sequence[PromptPrefix]
+    ) -> tuple[PromptPrefix, ...]:
+        """Those of a prompt's cuts at which there is a mark, and so an entry in the cache."""
+        wanted = (
+            head if self.head else None,
+            None if self.stem is None else cuts[-1 - self.stem],
+            cuts[-1] if self.tail else None,
+        )
+        return tuple(cut for cut in wanted if cut is not None)
 
 
 @value
@@ -66,18 +91,24 @@ class Beginnings:
             least_bytes: The provider caches nothing shorter.
             now: Monotonic seconds.
         """
-        known = [self._seen((agent, model, cut.digest), now) for cut in cuts[:-1]]
+        in_head = 0 if head is None else head.prompt_bytes
+        stem, tail = None, False
+        for after, cut in enumerate(reversed(cuts[:-1]), 1):
+            if cut.prompt_bytes <= in_head:
+                break
+            if stem is None and self._seen((agent, model, cut.digest), now):
+                stem = after
+            tail = tail or self._seen((agent, model, _END + cut.digest), now)
+        if stem is not None and cuts[-1 - stem].prompt_bytes < least_bytes:
+            stem = None
         stable = head is not None and self._seen((agent, model, head.digest), now)
-        ends = [cut for cut in (head, *cuts[-1:]) if cut is not None]
-        for cut in ends:
+        for cut in cuts:
             self._note((agent, model, cut.digest), now)
-        beyond_head = any(
-            seen and (head is None or cut.prompt_bytes > head.prompt_bytes)
-            for seen, cut in zip(known, cuts, strict=False)
-        )
+        self._note((agent, model, _END + cuts[-1].digest), now)
         return Marks(
-            head=stable and head is not None and head.prompt_bytes >= least_bytes,
-            tail=beyond_head and cuts[-1].prompt_bytes >= least_bytes,
+            head=stable and in_head >= least_bytes,
+            stem=stem,
+            tail=tail and cuts[-1].prompt_bytes >= least_bytes,
         )
 
     def again(self, agent: str, model: str, head: PromptPrefix, now: float) -> bool:

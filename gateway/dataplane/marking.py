@@ -55,21 +55,18 @@ class Marker:
         if not call.body_changed:
             body = decoded(call.request, body, self._max_body_bytes)
         outline = codec.outline(call.matched, body)
-        if outline is None:
-            changed = self._named(call, codec, agent, facts, body)
-            if changed is body:
-                return facts
-            # The name decides where the cache is, so the cuts are others now.
-            cuts = codec.read(call.matched, changed).prefixes
-            found = replace(facts, prefixes=cuts)
-        else:
-            changed = await self._marked(call, codec, agent, facts, body, outline)
-            if changed is body:
-                return facts
-            # The cuts are those without marks: a text that was made a block is one again later.
-            found = replace(facts, prefixes=outline.cuts, cache_lifetime_s=int(LIFETIME_S))
-        call.assisted, call.facts = changed, found
-        return found
+        if outline is not None:
+            return await self._marked(call, codec, agent, facts, body, outline)
+        session = session_of(call.request.fields, facts)
+        if session is None:
+            return facts
+        changed = codec.with_cache_key(call.matched, body, cache_key(agent.name, session))
+        if changed is body:
+            return facts
+        # The name decides where the cache is, so the cuts are others now.
+        cuts = codec.read(call.matched, changed).prefixes
+        call.assisted, call.facts = changed, replace(facts, prefixes=cuts)
+        return call.facts
 
     def refused(self, call: Call, error: bytes) -> bool:
         """Whether a provider's error is about what was added here; it is then taken away.
@@ -94,14 +91,6 @@ class Marker:
             return False
         return until is not None
 
-    def _named(
-        self, call: Call, codec: Codec, agent: Agent, facts: CallFacts, body: bytes
-    ) -> bytes:
-        session = session_of(call.request.fields, facts)
-        if session is None:
-            return body
-        return codec.with_cache_key(call.matched, body, cache_key(agent.name, session))
-
     async def _marked(
         self,
         call: Call,
@@ -110,15 +99,24 @@ class Marker:
         facts: CallFacts,
         body: bytes,
         outline: Outline,
-    ) -> bytes:
+    ) -> CallFacts:
         name, model, now = agent.name, facts.model, self._clock.monotonic()
         least = self._book.prompt_bytes(name, model, outline.least_tokens)
         marks = self._beginnings.marks(name, model, outline.head, outline.cuts, least, now)
-        if not (marks.head or marks.tail) and await self._has_company(call, agent, facts, outline):
+        if not marks and await self._has_company(call, agent, facts, outline):
             marks = Marks(head=True)
-        if not (marks.head or marks.tail):
-            return body
-        return codec.with_marks(call.matched, body, head=marks.head, tail=marks.tail)
+        if not marks:
+            return facts
+        changed = codec.with_marks(
+            call.matched, body, head=marks.head, stem=marks.stem, tail=marks.tail
+        )
+        if changed is body:
+            return facts
+        # The cuts are those without marks: a text that was made a block is a text again later.
+        cuts = marks.cuts(outline.head, outline.cuts)
+        call.assisted = changed
+        call.facts = replace(facts, prefixes=cuts, cache_lifetime_s=int(LIFETIME_S))
+        return call.facts
 
     async def _has_company(
         self, call: Call, agent: Agent, facts: CallFacts, outline: Outline

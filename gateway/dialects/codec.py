@@ -143,10 +143,20 @@ class Codec(Protocol):
         `None` if it is marked already, must not be, or is cached without marks.
         """
 
-    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
-        """The body with such marks behind its head, its newest user message, or both.
+    def with_marks(
+        self, matched: Matched, body: bytes, *, head: bool, stem: int | None, tail: bool
+    ) -> bytes:
+        """The body with such marks: all that is changed is added.
 
-        The same object if none can be put there; all that is changed is added.
+        Args:
+            matched: What the path does.
+            body: Decoded, and without marks.
+            head: Behind tools and system prompt.
+            stem: Behind the message that so many others follow.
+            tail: Behind the newest message of the user.
+
+        Returns:
+            The same object if there is no place for any of them.
         """
 
     def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:

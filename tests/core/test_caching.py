@@ -6,7 +6,7 @@ from gateway.domain.facts import Session
 
 HEAD = PromptPrefix(b"head", 5000)
 LEAST = 4000
-BOTH, NEITHER = Marks(head=True, tail=True), Marks()
+NEITHER = Marks()
 
 
 def cut(name: str, size: int) -> PromptPrefix:
@@ -27,7 +27,19 @@ def test_a_head_is_marked_from_the_second_time_on() -> None:
 def test_a_conversation_that_goes_on_is_marked_at_its_end_too() -> None:
     seen = Beginnings()
     sent(seen, cut("ask", 5100))
-    assert sent(seen, cut("ask", 5100), cut("answer", 5200), cut("more", 5300)) == BOTH
+    turn = (cut("ask", 5100), cut("answer", 5200), cut("more", 5300))
+    marks = sent(seen, *turn)
+    assert marks == Marks(head=True, stem=2, tail=True)
+    assert marks.cuts(HEAD, (HEAD, *turn)) == (HEAD, turn[0], turn[2])
+
+
+def test_branches_of_a_conversation_are_marked_where_they_part() -> None:
+    seen = Beginnings()
+    stem = (cut("ask", 5100), cut("answer", 5200))
+    assert sent(seen, *stem, cut("one", 5300)) == NEITHER
+    marks = sent(seen, *stem, cut("other", 5300))
+    assert marks == Marks(head=True, stem=1)
+    assert marks.cuts(HEAD, (HEAD, *stem, cut("other", 5300))) == (HEAD, stem[1])
 
 
 def test_the_same_call_again_is_no_conversation() -> None:
@@ -41,7 +53,7 @@ def test_what_is_too_short_to_be_cached_is_not_marked() -> None:
     short, ask, more = cut("short", 3999), cut("ask", 4100), cut("more", 4200)
     for _ in range(2):
         assert seen.marks("a", "m", short, (short, ask), LEAST, 0.0) == NEITHER
-    assert seen.marks("a", "m", short, (short, ask, more), LEAST, 0.0) == Marks(tail=True)
+    assert seen.marks("a", "m", short, (short, ask, more), LEAST, 0.0) == Marks(stem=1, tail=True)
 
 
 def test_without_tools_and_system_prompt_only_conversations_are_marked() -> None:
@@ -49,7 +61,7 @@ def test_without_tools_and_system_prompt_only_conversations_are_marked() -> None
     ask, more = cut("ask", 4100), cut("more", 4200)
     for _ in range(2):
         assert seen.marks("a", "m", None, (ask,), LEAST, 0.0) == NEITHER
-    assert seen.marks("a", "m", None, (ask, more), LEAST, 0.0) == Marks(tail=True)
+    assert seen.marks("a", "m", None, (ask, more), LEAST, 0.0) == Marks(stem=1, tail=True)
 
 
 def test_what_was_seen_is_forgotten_when_a_cache_would_have_lost_it() -> None:
@@ -71,6 +83,7 @@ def test_who_asks_again_learns_whether_it_has_company() -> None:
 
 
 def test_memory_is_bounded() -> None:
+    assert NEITHER.cuts(HEAD, (HEAD, cut("one", 5100))) == ()
     seen = Beginnings(most=10)
     for number in range(100):
         sent(seen, cut(str(number), 5100))

@@ -191,6 +191,17 @@ async def test_prompts_without_marks_that_come_together_are_marked_at_once(
         assert await here.uses(FLEET) == {"wrote": 1, "read": FLEET - 1}
 
 
+async def test_branches_of_a_conversation_share_what_they_have_in_common(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    history = (RULES, "I have read them.")
+    async with fleet(provider, store_url, ttft_s=0.15) as here:
+        await here.ask("x", "", history=history)
+        answers = await asyncio.gather(*await here.start("abcde", system="", history=history))
+        assert [each.status_code for each in answers] == [200] * FLEET
+        assert await here.uses(1 + FLEET) == {"neither": 1, "wrote": 1, "read": FLEET - 1}
+
+
 async def test_a_provider_that_refuses_marks_gets_none(
     provider: RunningSimulator, store_url: str
 ) -> None:

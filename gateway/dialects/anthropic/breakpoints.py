@@ -32,7 +32,7 @@ _NAMED = b'"cache_control"'
 _SIGNED = re.compile(rb'"signature"[ \t\r\n]*:|"redacted_thinking"')
 _DATE = re.compile(r"-\d{8}$")
 _ATTRIBUTION = "x-anthropic-billing-header"
-_MARKABLE = frozenset({"text", "image", "document", "tool_result", "search_result"})
+_MARKABLE = frozenset({"text", "image", "document", "tool_use", "tool_result", "search_result"})
 _LEAST_TOKENS = {
     "claude-opus-5": 512,
     "claude-fable-5": 512,
@@ -99,18 +99,30 @@ def outline(body: bytes) -> Outline | None:
     return Outline(cuts[len(head) - 1] if head else None, cuts, least_tokens(fields.model))
 
 
-def marked(body: bytes, *, head: bool, tail: bool) -> bytes:
-    """The body with a mark at the end of its head, of its newest user message, or both.
+def marked(
+    body: bytes, *, head: bool = False, stem: int | None = None, tail: bool = False
+) -> bytes:
+    """The body with a mark at the end of its head, a message, its newest user message, or more.
 
     The same object if there is no place for a mark.
+
+    Args:
+        body: Without marks.
+        head: Mark tools and system prompt.
+        stem: Mark the message that so many others follow.
+        tail: Mark the newest message of the user.
     """
     try:
         fields = decode(_BODY, body)
         texts_may_change = _SIGNED.search(body) is None
         if head:
             body = _marked_head(body, fields, texts_may_change)
-        if tail:
-            body = _marked_tail(body, fields.messages or (), texts_may_change)
+        messages = fields.messages or ()
+        wanted = {None if stem is None else len(messages) - 1 - stem}
+        wanted.add(_newest_of_user(messages) if tail else None)
+        for index in wanted:
+            if index is not None and 0 <= index < len(messages):
+                body = _marked_message(body, bytes(messages[index]), index, texts_may_change)
     except UNREADABLE:
         return body
     return body
@@ -131,20 +143,21 @@ def _marked_head(body: bytes, fields: _Body, texts_may_change: bool) -> bytes:
     return _spliced(body, last, _with_mark(last), _last_tool)
 
 
-def _marked_tail(body: bytes, messages: Sequence[msgspec.Raw], texts_may_change: bool) -> bytes:
-    """The newest message of the user, which is the last one or comes before a prefill."""
+def _newest_of_user(messages: Sequence[msgspec.Raw]) -> int | None:
+    """The last message, or the one before a prefill."""
     for index in range(len(messages) - 1, max(-1, len(messages) - 3), -1):
-        old = bytes(messages[index])
-        message = _MESSAGE.decode(old)
-        if message.role != "user":
-            continue
-        content = bytes(message.content)
-        new = _content(content, texts_may_change)
-        if new is None:
-            return body
-        changed = _spliced(old, content, new, _content_of)
-        return _spliced(body, old, changed, partial(_message, index=index))
-    return body
+        if _MESSAGE.decode(messages[index]).role == "user":
+            return index
+    return None
+
+
+def _marked_message(body: bytes, old: bytes, index: int, texts_may_change: bool) -> bytes:
+    content = bytes(_MESSAGE.decode(old).content)
+    new = _content(content, texts_may_change)
+    if new is None:
+        return body
+    changed = _spliced(old, content, new, _content_of)
+    return _spliced(body, old, changed, partial(_message, index=index))
 
 
 def _content(raw: bytes, texts_may_change: bool) -> bytes | None:

@@ -66,9 +66,11 @@ class AnthropicCodec:
         """Where the prompt might be marked."""
         return breakpoints.outline(body) if matched.endpoint is Endpoint.MESSAGES else None
 
-    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+    def with_marks(
+        self, matched: Matched, body: bytes, *, head: bool, stem: int | None, tail: bool
+    ) -> bytes:
         """The body with `cache_control` where it is wanted."""
-        return breakpoints.marked(body, head=head, tail=tail)
+        return breakpoints.marked(body, head=head, stem=stem, tail=tail)
 
     def with_cache_key(self, matched: Matched, body: bytes, key: str) -> bytes:
         """The same body: caches go by the prompt alone."""

@@ -58,7 +58,9 @@ class GeminiCodec:
         """Nothing: prompts are cached without marks (provider-facts B12)."""
         return None
 
-    def with_marks(self, matched: Matched, body: bytes, *, head: bool, tail: bool) -> bytes:
+    def with_marks(
+        self, matched: Matched, body: bytes, *, head: bool, stem: int | None, tail: bool
+    ) -> bytes:
         """The same body: nothing marks it."""
         return body
 

@@ -74,18 +74,18 @@ def marks_of(value: Any) -> list[dict[str, Any]]:
     return [found for one in value for found in marks_of(one)] if isinstance(value, list) else []
 
 
-@given(bodies, layouts, st.booleans(), st.booleans())
+@given(bodies, layouts, st.booleans(), st.none() | st.integers(0, 5), st.booleans())
 def test_without_the_additions_the_body_is_the_clients(
-    fields: dict[str, Any], layout: dict[str, Any], head: bool, tail: bool
+    fields: dict[str, Any], layout: dict[str, Any], head: bool, stem: int | None, tail: bool
 ) -> None:
     body = json.dumps(fields, **layout).encode("utf-8", "surrogatepass")
-    changed = marked(body, head=head, tail=tail)
+    changed = marked(body, head=head, stem=stem, tail=tail)
     found = marks_of(json.loads(changed))
-    assert len(found) <= head + tail
+    assert len(found) <= head + (stem is not None) + tail
     assert changed is body or found
     for block in found:
         assert block["cache_control"] == MARKED
-        assert block.get("type") not in {"thinking", "tool_use"}
+        assert block.get("type") != "thinking"
         assert block.get("type") != "text" or block["text"].strip()
         assert not block.get("defer_loading")
     # Client blocks `[{"type":"text","text":"..."}]` look like a text that was made one.
@@ -116,7 +116,7 @@ ASKS = {"role": "user", "content": "why"}
 )
 def test_the_head_is_marked_at_its_end(fields: dict[str, Any], where: list[Any] | None) -> None:
     body = body_of(**fields, messages=[ASKS, {"role": "assistant", "content": "why"}])
-    changed = marked(body, head=True, tail=False)
+    changed = marked(body, head=True)
     found = marks_of(json.loads(changed))
     if where is None:
         assert changed is body
@@ -142,12 +142,23 @@ def test_the_newest_message_of_the_user_is_marked(
     messages: list[dict[str, Any]], index: int | None
 ) -> None:
     body = body_of(messages=messages)
-    changed = marked(body, head=False, tail=True)
+    changed = marked(body, tail=True)
     if index is None:
         assert changed is body
     else:
         assert json.loads(changed)["messages"][index]["content"][-1]["cache_control"] == MARKED
         assert len(marks_of(json.loads(changed))) == 1
+
+
+def test_any_message_can_be_marked() -> None:
+    said = [ASKS, {"role": "assistant", "content": "because"}, ASKS]
+    for stem, index in ((0, 2), (1, 1), (2, 0), (3, None)):
+        changed = marked(body_of(messages=said), stem=stem)
+        found = json.loads(changed)["messages"]
+        places = [n for n, message in enumerate(found) if isinstance(message["content"], list)]
+        assert places == ([] if index is None else [index])
+    changed = marked(body_of(messages=said), stem=0, tail=True)
+    assert len(marks_of(json.loads(changed))) == 1
 
 
 def test_a_text_stays_a_text_where_thinking_is_signed() -> None:
