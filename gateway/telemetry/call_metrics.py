@@ -49,6 +49,7 @@ class _Families:
         self.unpriced = self._tally(declared.UNPRICED)
         self.unpriced_cost = self._tally(declared.UNPRICED_COST, _MICRO)
         self.tickets = self._tally(declared.TICKETS)
+        self.cache_held = self._tally(declared.CACHE_HELD)
         self.refusals = self._tally(declared.REFUSALS)
         self.attempts = self._tally(declared.ATTEMPTS)
         self.retries = self._tally(declared.RETRIES)
@@ -198,6 +199,8 @@ class CallMetrics:
             wait = lane.wait[priority] = self._to.wait.bins(lane.name, priority)
         wait.observe(record.wait_s)
         self._to.agent_wait.bins(agent).observe(record.wait_s)
+        if record.held_s:
+            self._to.cache_held.cell(agent).amount += record.held_s
         if record.attempts:
             settled = lane.settled.get(priority)
             if settled is None:

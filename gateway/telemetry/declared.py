@@ -104,6 +104,14 @@ AGENT_WAIT = Metric(
     "Time an agent's calls waited for admission.",
     _AGENT_WAITS,
 )
+CACHE_HELD = Metric(
+    "gateway_cache_held_seconds_total",
+    Kind.COUNTER,
+    Unit.SECONDS,
+    ("agent",),
+    "Time an agent's calls waited for another one to put what they begin with into the provider's "
+    "cache (docs/caching.md); part of the wait for admission.",
+)
 QUEUE_DEPTH = Metric(
     "gateway_queue_depth",
     Kind.GAUGE,

@@ -179,7 +179,7 @@ async def run(minute_s: float, itpm: int, *, marked: bool, assisted: bool) -> Ro
 async def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minute", type=float, default=3.0, help="seconds of a provider minute")
+    parser.add_argument("--minute", type=float, default=6.0, help="seconds of a provider minute")
     minute_s = parser.parse_args().minute
     print(
         f"{AGENTS} sub-agents at once, {PREFIX_TOKENS:,} tokens in common, "

@@ -115,6 +115,13 @@ def test_a_call_is_counted_with_its_tokens_cost_and_times() -> None:
     assert seen["gateway_overhead_seconds_count"] == 2
 
 
+def test_what_calls_were_held_for_a_cache_is_added_up() -> None:
+    held = replace(RECORD, held_s=0.2)
+    name = f'gateway_cache_held_seconds_total{{agent="{RECORD.agent}"}}'
+    assert figures(held, held, RECORD)[name] == pytest.approx(0.4)
+    assert name not in figures(RECORD)
+
+
 def test_what_other_models_used_inside_a_call_is_theirs() -> None:
     inner = ModelUsage("claude-haiku-4-5", Usage(input_tokens=7, output_tokens=3))
     usage = replace(RECORD.usage, others=(inner,))
