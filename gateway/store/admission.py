@@ -47,6 +47,7 @@ from gateway.ports import Clock, Told
 
 from .batches import FIRST, LAST, Batches, Reply
 from .connection import Client
+from .lane_timers import LaneTimers
 from .line import ScriptLine
 from .outbox import listen
 from .scripts import admission_script
@@ -124,7 +125,7 @@ class RedisAdmission:
         self._named: set[str] = set()  # by the topology; the others are lanes of single models
         self._queue = QueueSettings()
         self._minute_s = 60.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = LaneTimers(self._tick)
         self._beat: asyncio.TimerHandle | None = None
         self._refresh_at_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -171,9 +172,9 @@ class RedisAdmission:
         self._stopping = True
         for waiting in list(self._waiting.values()):
             waiting.answer(_STOPPING)
-        for timer in (self._beat, *self._timers.values()):
-            if timer is not None:
-                timer.cancel()
+        self._timers.stop()
+        if self._beat is not None:
+            self._beat.cancel()
         gone = asyncio.get_running_loop().create_future()
         self._batches.put(["bye"], LAST + 1, gone)
         with contextlib.suppress(TimeoutError):
@@ -423,7 +424,8 @@ class RedisAdmission:
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
             if event[0] == "n":
-                self._arm(cast("str", event[1]), cast("float", event[2]) / messages.MICRO)
+                lane, delay = cast("tuple[str, float]", event[1:])
+                self._timers.arm(lane, delay / messages.MICRO)
                 continue
             if event[0] == "o":
                 self._audit(*cast("tuple[str, list[str]]", event[1:]))
@@ -480,25 +482,12 @@ class RedisAdmission:
 
     def _lane_next(self, lane: str, next_s: float, owner: str) -> None:
         if next_s < 0 or (owner != self._replica and lane not in self._waiting_in):
-            timer = self._timers.pop(lane, None)
-            if timer is not None:
-                timer.cancel()
-        elif owner == self._replica:
-            self._arm(lane, next_s)
+            self._timers.drop(lane)
         else:
-            self._arm(lane, next_s + self._settings.backup_s)
-
-    def _arm(self, lane: str, delay_s: float) -> None:
-        if self._stopping:
-            return
-        timer = self._timers.get(lane)
-        if timer is not None:
-            timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timers[lane] = loop.call_later(delay_s, self._tick, lane)
+            later_s = 0.0 if owner == self._replica else self._settings.backup_s
+            self._timers.arm(lane, next_s + later_s)
 
     def _tick(self, lane: str) -> None:
-        self._timers.pop(lane, None)
         self._batches.put(["tick", lane], LAST)
 
     def _beat_later(self) -> None:

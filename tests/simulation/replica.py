@@ -81,9 +81,9 @@ class Replica:
         self.alive = self.open = False
         admission = self.admission
         admission._stopping = True  # no timer is set again
-        for timer in (admission._beat, *admission._timers.values()):
-            if timer is not None:
-                timer.cancel()
+        admission._timers.stop()
+        if admission._beat is not None:
+            admission._beat.cancel()
         for task in (*admission._tasks, *self._tasks):
             task.cancel()
 
