@@ -19,6 +19,8 @@ from .headers import value_of
 from .respond import Responder
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+INCREDIBLE_TOKENS = 10**9
+"""No call uses so many; a provider that says so is not believed, and the accounts can still count."""
 
 
 class Meter(Protocol):
@@ -164,8 +166,21 @@ def seen_usage(tap: Tap, input_tokens: int, output_tokens: int) -> Usage:
         output_tokens: The tokens of the text that went by, used for a stream that was cut.
     """
     told = tap.usage
-    if told is None:
+    if told is None or _most(told) >= INCREDIBLE_TOKENS:
         return Usage(input_tokens=input_tokens, output_tokens=output_tokens, exact=False)
     if tap.complete or told.output_tokens >= output_tokens:
         return told
     return replace(told, output_tokens=output_tokens, exact=False)
+
+
+def _most(told: Usage) -> int:
+    """No count that a provider has told is larger than this."""
+    most = (
+        told.total_tokens
+        + told.cache_write_1h_tokens
+        + told.reasoning_tokens
+        + told.audio_input_tokens
+        + told.audio_output_tokens
+        + told.web_searches
+    )
+    return most + sum(_most(other.usage) for other in told.others)
