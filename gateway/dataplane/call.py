@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .translating import Interpreter
 
 NO_USAGE = Usage()
+NO_COST = Cost(0, priced=True)
 _FAILED = frozenset(
     {
         ProviderVerdict.OVERLOADED.value,
@@ -140,7 +141,9 @@ class Call:
     """The head is out, and an error can still be told as the next thing in the stream."""
     usage: Usage = NO_USAGE
     answered_model: str = ""
-    cost: Cost = Cost(0, True)  # noqa: RUF009 - frozen
+    cost: Cost = NO_COST
+    earlier_microusd: int = 0
+    """What attempts before the present one cost."""
     cut: bool = False
     reason: Reason | None = None
     message: str = ""
@@ -164,6 +167,19 @@ class Call:
         self.attempt_over()
         self.attempts += 1
         self.upstream_at = self.upstream_s
+        self.earlier_microusd += self.cost.microusd
+        self.usage, self.cost = NO_USAGE, NO_COST
+
+    def unheard(self, cost_microusd: int) -> None:
+        """No answer came to what was sent: it counts as it was reserved, which is a guess."""
+        guess = self.guess
+        self.usage = Usage(
+            input_tokens=guess.input_tokens - guess.cached_tokens,
+            cache_read_tokens=guess.cached_tokens,
+            output_tokens=guess.output_tokens,
+            exact=False,
+        )
+        self.cost = Cost(cost_microusd, priced=True)
 
     def attempt_over(self) -> None:
         """The present attempt, if any, was not the last. Said before the target changes."""
@@ -252,7 +268,7 @@ class Call:
             first_byte_s=self.first_byte_s,
             total_s=total_s,
             overhead_s=max(0.0, total_s - self.wait_s - self.upstream_s),
-            cost_microusd=self.cost.microusd,
+            cost_microusd=self._microusd,
             priced=self.cost.priced,
             others_microusd=self.cost.others,
             tags=self.tags,
@@ -284,7 +300,12 @@ class Call:
         if fault is None and any(one.verdict in _FAILED for one in self.earlier):
             fault = Fault.PROVIDER  # answered in the end, but not at the first try
         answered = self.target if self.attempts else None
-        return self.routing.finish(self.request_id, answered, self.usage, self.cost.microusd, fault)
+        return self.routing.finish(self.request_id, answered, self.usage, self._microusd, fault)
+
+    @property
+    def _microusd(self) -> int:
+        """What all attempts cost."""
+        return self.earlier_microusd + self.cost.microusd
 
 
 def _as_field(name: str) -> bytes:

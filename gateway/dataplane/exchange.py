@@ -351,6 +351,8 @@ async def dispatch(
         call.upstream_s += parts.clock.monotonic() - call.sent_at
         if isinstance(fault, UpstreamFailure) and not fault.sent:
             reservation.used(charging.NOTHING)
+        else:
+            call.unheard(reservation.ticket.charge.cost_microusd)
         raise
     call.upstream_status = response.status
     for name in _REQUEST_ID_FIELDS:

@@ -91,6 +91,23 @@ async def test_what_never_reached_the_provider_is_sent_again_and_costs_nothing(
     assert lane.in_flight == 0
 
 
+@pytest.mark.parametrize("reliability", [QUICK, AFTER_SEND], ids=["told", "repeated"])
+async def test_what_was_sent_in_vain_costs_in_the_accounts_what_it_costs_the_budget(
+    provider: RunningSimulator, store_url: str, reliability: ReliabilitySettings
+) -> None:
+    """The provider may have charged it, so it counts; and whoever asks where it went is told."""
+    async with (
+        pair(provider, store_url, UNSENT_CUT, fallbacks=NOWHERE, reliability=reliability) as here,
+        admin(here.url) as asked,
+    ):
+        answer = await here.alice.say(CLAUDE)
+        found = await asked.why(str(answer.headers["x-gateway-request-id"]))
+        budget = await here.books.inspect_agent("alice")
+    assert answer.status == (502 if reliability is QUICK else 200)
+    assert found["cost_microusd"] == budget.spent_day > 0
+    assert found["usage"]["exact"] is (reliability is AFTER_SEND)
+
+
 async def test_a_path_without_a_codec_is_never_sent_again(
     provider: RunningSimulator, store_url: str
 ) -> None:
