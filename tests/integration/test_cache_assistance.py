@@ -6,7 +6,7 @@ What was read and written is the provider's word, whose cache has an entry once 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,7 +50,7 @@ class Fleet:
         stream: bool = True,
         key: str = KEY,
         history: tuple[str, ...] = (),
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         said = [
             {"role": ("user", "assistant")[n % 2], "content": each}
@@ -59,9 +59,7 @@ class Fleet:
         body = {"model": MODEL, "max_tokens": 20, "stream": stream, "messages": said}
         if system:
             body["system"] = system
-        fields = {"x-api-key": key, "anthropic-version": "2023-06-01"} | {
-            f"x-gateway-{name}": value for name, value in headers.items()
-        }
+        fields = {"x-api-key": key, "anthropic-version": "2023-06-01", **(headers or {})}
         url = self.urls[at] + "/v1/messages"
         return await self.client.post(url, json=body, headers=fields)
 
@@ -104,12 +102,17 @@ async def fleet(
     hold_s: float = 20.0,
     replicas: int = 1,
     ttft_s: float = 0.0,
+    hold_head_s: float = 15.0,
 ) -> AsyncIterator[Fleet]:
     provider.state.reset()
     provider.state.configure(replace(provider.state.settings, ttft_s=ttft_s))
     provider.state.faults.set(list(faults))
     settings = gateway_settings(provider.url, agents=[Agent(ALICE, cache_assist=True), Agent(BOB)])
-    settings = replace(settings, caching=ConvoySettings(hold_s=hold_s))
+    settings = replace(
+        settings,
+        caching=ConvoySettings(hold_s=hold_s),
+        server=replace(settings.server, hold_head_s=hold_head_s, keepalive_s=0.02),
+    )
     async with AsyncExitStack() as stack:
         urls = [
             (await stack.enter_async_context(running_gateway(settings, store_url))).url
@@ -282,7 +285,7 @@ async def test_urgent_calls_are_not_held(provider: RunningSimulator, store_url: 
     async with fleet(provider, store_url, HANGS) as here:
         [first] = await here.start("a")
         await here.reached(1)
-        assert (await here.ask("b", priority="urgent")).status_code == 200
+        assert (await here.ask("b", headers={"x-gateway-priority": "urgent"})).status_code == 200
         first.cancel()
         assert (await here.uses(2))["wrote"] == 1
 
@@ -298,6 +301,55 @@ async def test_who_has_waited_long_enough_goes(provider: RunningSimulator, store
         assert story["held_s"] >= 0.05
         first.cancel()
         await here.log(2)
+
+
+async def test_a_client_is_kept_alive_while_its_call_is_held(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    async with fleet(provider, store_url, HANGS, hold_s=0.3, hold_head_s=0.05) as here:
+        [first] = await here.start("a")
+        await here.reached(1)
+        answer = await here.ask("b")
+        assert answer.status_code == 200
+        events = [line for line in answer.text.splitlines() if line.startswith("event: ")]
+        assert events[0] == events[1] == "event: ping"
+        assert events.index("event: message_start") < events.index("event: message_stop")
+        first.cancel()
+        await here.log(2)
+
+
+@pytest.mark.parametrize("patience", ["hold", "max-wait"])
+async def test_nobody_is_held_who_must_not_wait(
+    provider: RunningSimulator, store_url: str, patience: str
+) -> None:
+    hold_s = 0.0 if patience == "hold" else 20.0
+    headers = {"x-gateway-max-wait": "0"} if patience == "max-wait" else {}
+    async with fleet(provider, store_url, HANGS, hold_s=hold_s) as here:
+        [first] = await here.start("a")
+        await here.reached(1)
+        assert (await here.ask("b", headers=headers)).status_code == 200
+        first.cancel()
+        await here.log(2)
+
+
+async def test_a_session_is_named_to_openais_cache(store_url: str) -> None:
+    async with (
+        start(SimulatorSettings(limits={}, capture=20)) as provider,
+        fleet(provider, store_url) as here,
+    ):
+        url, said = here.urls[0] + "/v1/chat/completions", [{"role": "user", "content": "hi"}]
+        body = {"model": "gpt-4o-mini", "stream": True, "messages": said}
+        for key, session in ((KEY, "s"), (KEY, "s"), (KEY, "t"), (KEY, ""), (OTHER_KEY, "s")):
+            headers = {"authorization": f"Bearer {key}", "x-gateway-session": session}
+            answer = await here.client.post(url, json=body, headers=headers)
+            assert answer.status_code == 200
+            assert "total_tokens" not in answer.text, "nobody asked for the usage"
+        keys = [
+            json.loads(each.body).get("prompt_cache_key") for each in here.provider.state.captured
+        ]
+    assert keys[0] == keys[1] != keys[2]
+    assert all(keys[:3])
+    assert keys[3:] == [None, None]
 
 
 async def test_calls_of_another_replica_are_waited_for(
