@@ -18,7 +18,6 @@ from typing import Any, cast
 import msgspec
 from redis.exceptions import ResponseError
 
-from gateway.core.admission import messages
 from gateway.core.admission.messages import MICRO, NO_LIMIT, Operation
 from gateway.core.admission.operations import Engine
 from gateway.core.admission.queue import lane_of
@@ -100,7 +99,7 @@ class LocalStore:
 
     def now_us(self) -> int:
         """Now."""
-        return messages.micros(self._clock.wall())
+        return int(self._clock.wall() * MICRO)
 
     def begin(
         self,

@@ -118,6 +118,11 @@ async def test_what_was_used_before_the_loss_still_counts() -> None:
         assert isinstance(await admission.admit(request("b", tokens=1, wait_s=0)), Refusal)
 
 
+async def test_a_local_store_keeps_the_time_of_the_wall() -> None:
+    """Not that of a wait, which is bounded."""
+    assert LocalStore(Told(NOW_US), 1).now_us() == NOW_US
+
+
 async def test_what_we_used_ourselves_counts_whole_where_it_is_more() -> None:
     async with alone(topology(Budget(tpm=1000)), 2, used={"agent:ann": (450, 3)}) as admission:
         assert (await admission.inspect_agent("ann")).requests == 3
