@@ -40,6 +40,10 @@ class LooksElsewhere(Exception):  # noqa: N818 - control flow between two method
     """The call has given up its turn to look whether another option has room at once."""
 
 
+class Unfit(Exception):  # noqa: N818 - control flow between two methods
+    """The call cannot be put to the model of an option."""
+
+
 class Attempts:
     """One call on its way through its options.
 
@@ -131,7 +135,7 @@ class Attempts:
         call.moved, call.target = moved, target
         try:
             step = await self._at(target)
-        except ValueError:
+        except Unfit:
             self._why = (UNFIT, 0.0)
             return False
         except Refused as refused:
@@ -193,7 +197,7 @@ class Attempts:
         probe = self._gates.probe(there)
         try:
             return await self._take_and_try(there, probe, at_once=True) is Step.DONE
-        except (Refused, ValueError):
+        except (Refused, Unfit):
             return False
         finally:
             if probe is not None:
@@ -232,7 +236,10 @@ class Attempts:
         again: bool,
         at_once: bool,
     ) -> Step:
-        plan = self._plan(target)
+        try:
+            plan = self._plan(target)
+        except ValueError:
+            raise Unfit from None
         ticket = plan.ticket
         if again or at_once:
             ticket = replace(

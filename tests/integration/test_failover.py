@@ -1,8 +1,10 @@
 """A lane that cannot answer hands its calls to what it falls back on, and each pays for its own."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
 
 from gateway.config import configured_lane
@@ -229,3 +231,21 @@ async def test_what_is_no_option(
             answer = await here.alice.client.post(running.url + path, json=body, headers=headers)
         assert answer.status_code == 401
         assert len(here.called) == 1
+
+
+async def test_a_fault_of_our_own_in_the_middle_of_an_answer_is_no_reason_for_another_one(
+    provider: RunningSimulator, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answers in one, and two calls paid, are worse than one that is cut off."""
+
+    async def failing(*_: object) -> None:
+        await asyncio.sleep(0)
+        raise ValueError("a mistake in a meter")
+
+    monkeypatch.setattr("gateway.dataplane.exchange.relay", failing)
+    async with pair(provider, store_url) as here:
+        with pytest.raises(httpx2.TransportError):
+            await here.alice.say(CLAUDE)
+        lane = await here.books.inspect_lane("first-anthropic")
+    assert [model for model, _ in here.called] == [CLAUDE.model]
+    assert lane.in_flight == 0

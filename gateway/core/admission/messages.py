@@ -34,7 +34,7 @@ _NUMBERS: dict[str, int] = {dimension.value: number for dimension, number in DIM
 
 
 def micros(seconds: float) -> int:
-    """Whole microseconds, as many as the store can add to a time without losing any."""
+    """Whole microseconds of a duration, as many as the store can add to a time without loss."""
     return int(min(seconds, LONGEST_S) * MICRO)
 
 
