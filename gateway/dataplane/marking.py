@@ -27,6 +27,8 @@ log = logging.getLogger("gateway.dataplane")
 
 REFUSED_S = 3_600.0
 """So long nothing is added after a provider has refused it."""
+MAX_REFUSED = 1_000
+"""Of agents and models; beyond, the oldest refusal is forgotten."""
 _ADDED = (b"cache_control", b"prompt_cache_key")
 
 
@@ -81,6 +83,8 @@ class Marker:
         if call.agent is not None and call.facts is not None:
             name, model = call.agent.name, call.facts.model
             self._refused[(name, model)] = self._clock.monotonic() + REFUSED_S
+            if len(self._refused) > MAX_REFUSED:
+                del self._refused[next(iter(self._refused))]
             log.warning("calls of %s to %s are not marked for a while: refused", name, model)
         return True
 

@@ -41,6 +41,8 @@ _WHOLE = (b"content-type", b"application/json")
 _ARRAY = (b"content-type", b"application/json; charset=UTF-8")
 _REQUEST_ID = {Dialect.ANTHROPIC: b"request-id", Dialect.OPENAI: b"x-request-id"}
 _WITH_RETRY_AFTER = frozenset({429, 503})
+_LEAST_S = 1
+"""What such an answer says where its provider did not say when."""
 _COMPACT = "/compact"
 
 
@@ -94,9 +96,9 @@ class Interpreter:
     def failure(self, status: int, body: bytes, retry_after_s: float | None) -> Reply:
         """The provider's error, for the client; its own words in another shape."""
         reply = self.translation.failure(status, body, self._caller)
-        if retry_after_s is None or reply.status not in _WITH_RETRY_AFTER:
+        if reply.status not in _WITH_RETRY_AFTER:
             return reply
-        wait = (b"retry-after", b"%d" % max(1, ceil(retry_after_s)))
+        wait = (b"retry-after", b"%d" % max(_LEAST_S, ceil(retry_after_s or 0.0)))
         return Reply(reply.status, (*reply.headers, wait), reply.body)
 
     def failure_event(self, status: int, body: bytes) -> bytes:

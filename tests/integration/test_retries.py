@@ -208,3 +208,14 @@ async def test_when_the_other_lane_has_no_room_the_client_hears_of_the_failure(
         answer = await here.alice.say(CLAUDE)
     assert (answer.status, answer.reason) == (502, "upstream_error")
     assert b"The provider answered 500" in answer.body
+
+
+async def test_a_translated_overload_says_when_as_well(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """Its own provider did not say so; each 503 of ours does (design.md, section 8)."""
+    rule = FaultRule("status", status=529, model=CLAUDE.model)
+    chat = replace(next(one for one in SPEECHES if one.dialect == "openai"), model=CLAUDE.model)
+    async with pair(provider, store_url, rule, fallbacks=NOWHERE, reliability=NEVER) as here:
+        answer = await here.alice.say(chat)
+    assert (answer.status, answer.headers.get("retry-after")) == (503, "1")
