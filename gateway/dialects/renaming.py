@@ -35,6 +35,8 @@ def in_body(body: bytes, model: str) -> bytes:
     Raises:
         ValueError: The body has no such field, or none that can be changed.
     """
+    if _named(body) == model:
+        return body
     new = msgspec.json.encode(model)
     for hit in islice(_NAME.finditer(body), MOST_PLACES):
         changed = b"".join((body[: hit.end(1)], new, body[hit.end() :]))
