@@ -1,6 +1,7 @@
 """The accounts in the store: exact over replicas and repetitions, bounded, kept for a while."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,8 @@ from tests.telemetry.test_metrics import RECORD
 from .admitting import until
 
 HOUR_S = 3600
-NOON_S = 1_795_564_800
+THIS_HOUR_S = int(time.time()) // HOUR_S * HOUR_S
+"""The hour in which the tests run: the store lets old ones go by its own clock."""
 CALL = replace(
     RECORD, agent="ann", model="m", attempts=1, reason=None, usage=Usage(10), cost_microusd=7
 )
@@ -29,7 +31,7 @@ CALL = replace(
 class At(SystemClock):
     """A clock whose wall is set by hand."""
 
-    def __init__(self, wall_s: float = NOON_S) -> None:
+    def __init__(self, wall_s: float = THIS_HOUR_S) -> None:
         self.wall_s = wall_s
 
     def wall(self) -> float:
@@ -52,8 +54,8 @@ async def put(one: StoredUsage, *records: CallRecord) -> None:
 async def read(
     one: StoredUsage, *by: Attribution, hours: int = 1, bucket_s: int | None = None
 ) -> dict[tuple[str, ...], Spent]:
-    since_s = NOON_S - (hours - 1) * HOUR_S
-    found = await one.rows(UsageQuery(since_s, NOON_S + 1, by, bucket_s))
+    since_s = THIS_HOUR_S - (hours - 1) * HOUR_S
+    found = await one.rows(UsageQuery(since_s, THIS_HOUR_S + 1, by, bucket_s))
     return {
         (*row.keys, *(() if row.start_s is None else (str(row.start_s),))): row.spent
         for row in found
@@ -102,12 +104,12 @@ async def test_a_batch_whose_answer_was_lost_is_added_once(
 
 async def test_calls_wait_for_a_lost_store_under_their_own_hour(own_valkey: ValkeyProcess) -> None:
     redis = await connect(own_valkey.url)
-    clock = At(NOON_S - HOUR_S)
+    clock = At(THIS_HOUR_S - HOUR_S)
     one = accounts(redis, clock=clock)
     own_valkey.stop()
     one.call_finished(CALL)
     await one._write()
-    clock.wall_s = NOON_S
+    clock.wall_s = THIS_HOUR_S
     one.call_finished(CALL)
     with pytest.raises(StoreSilent):
         await read(one)
@@ -115,8 +117,8 @@ async def test_calls_wait_for_a_lost_store_under_their_own_hour(own_valkey: Valk
     await one.stop()
     found = await read(one, hours=2, bucket_s=HOUR_S)
     assert {keys: spent.calls for keys, spent in found.items()} == {
-        (str(NOON_S - HOUR_S),): 1,
-        (str(NOON_S),): 1,
+        (str(THIS_HOUR_S - HOUR_S),): 1,
+        (str(THIS_HOUR_S),): 1,
     }
     await redis.aclose()
 
