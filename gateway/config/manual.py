@@ -430,7 +430,9 @@ MAX_WAIT: Final = Leaf(
     _QUEUE.max_wait_s, "`120s`",
 )  # fmt: skip
 MAX_DEPTH: Final = Leaf(
-    "max_depth", kinds.whole(1, 1_000_000), "Waiting calls of one lane; further ones are refused.",
+    "max_depth", kinds.whole(1, 1_000_000),
+    "Waiting calls of one lane; further ones are refused. Calls of a lower priority are not "
+    "counted.",
     _QUEUE.max_depth, "`1000`",
 )  # fmt: skip
 AGEING: Final = Leaf(

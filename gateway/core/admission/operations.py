@@ -285,7 +285,7 @@ class Engine:
 
     def _queue_up(self, lane: LaneState, ticket: Ticket, *, retry: bool) -> None:
         books = self.books
-        depth = sum(lane.waiting)
+        depth = sum(lane.waiting[: ticket.band])  # whoever goes behind it takes no place from it
         if depth >= lane.max_depth:
             flow = books.flow(ticket.band, ticket.agent, lane.name)
             wait_us = predict(books, lane, ticket, flow, queued=False).wait_us

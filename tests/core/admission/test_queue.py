@@ -207,6 +207,20 @@ def test_a_full_queue_refuses(desk: Desk) -> None:
     assert desk.arrive("d", charge(10), agent="newcomer")[2:8] == full
 
 
+def test_a_queue_full_of_lower_priority_is_not_full_for_a_higher_one(desk: Desk) -> None:
+    """Else a patient background agent could shut everybody else out."""
+    desk.lane(concurrency=1, max_depth=2)
+    desk.arrive("a", charge(10), band=BACKGROUND)
+    desk.arrive("b", charge(10), band=BACKGROUND)
+    assert desk.arrive("c", charge(10), band=BACKGROUND)[2] == "queue_full"
+    assert desk.arrive("d", charge(10))[0] == "w"
+    assert desk.arrive("e", charge(10), band=URGENT)[0] == "w"
+    full = ["queue_full", "lane", "lane", "rpm", 2, 2]
+    assert desk.arrive("f", charge(10))[2:8] == full
+    assert desk.arrive("g", charge(10), band=URGENT)[0] == "w"
+    assert desk.arrive("h", charge(10), band=URGENT)[2:8] == full
+
+
 def test_position_and_predicted_wait_are_told_at_arrival(free: Desk) -> None:
     desk = free
     desk.arrive("a", charge(600))

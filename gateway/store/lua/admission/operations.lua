@@ -119,7 +119,10 @@ end
 
 function Run.queue_up(L, t, is_retry)
     local s = L.s
-    local depth = s.cnt[1] + s.cnt[2] + s.cnt[3]
+    local depth = 0
+    for b = 1, t.b do -- whoever goes behind it takes no place from it
+        depth = depth + s.cnt[b]
+    end
     if depth >= s.dep then
         local _, wait = Predict.wait(L, t, Queue.flow_of(t.b, t.A, L.name), false)
         Predict.refuse(t, 'queue_full', 'lane', L.name, 'rpm', depth, s.dep, wait)
