@@ -21,7 +21,16 @@ from gateway.domain.topology import Agent
 from gateway.simulator import CallRecord, FaultRule, RunningSimulator, SimulatorSettings
 from gateway.simulator import start_simulator as start
 from gateway.store.connection import connect
-from tests.fixtures.gateway import ALICE, BOB, KEY, OTHER_KEY, gateway_settings, running_gateway
+from tests.fixtures.gateway import (
+    ALICE,
+    BOB,
+    KEY,
+    OTHER_KEY,
+    LaneLimits,
+    configured_lane,
+    gateway_settings,
+    running_gateway,
+)
 from tests.integration.asking import admin
 from tests.integration.waiting import until
 
@@ -103,13 +112,17 @@ async def fleet(
     replicas: int = 1,
     ttft_s: float = 0.0,
     hold_head_s: float = 15.0,
+    itpm: int | None = None,
 ) -> AsyncIterator[Fleet]:
     provider.state.reset()
     provider.state.configure(replace(provider.state.settings, ttft_s=ttft_s))
     provider.state.faults.set(list(faults))
     settings = gateway_settings(provider.url, agents=[Agent(ALICE, cache_assist=True), Agent(BOB)])
+    claude = settings.topology.providers["claude"]
+    lane = configured_lane("sonnet", claude, (MODEL,), LaneLimits(itpm=itpm))
     settings = replace(
         settings,
+        topology=replace(settings.topology, lanes={"sonnet": lane}),
         caching=ConvoySettings(hold_s=hold_s),
         server=replace(settings.server, hold_head_s=hold_head_s, keepalive_s=0.02),
     )
@@ -143,6 +156,19 @@ async def test_one_call_goes_ahead_and_the_others_read_what_it_wrote(
         assert (each["held_s"] > 0.05) is held
         # What others have just written is expected to be read by those that waited for it.
         assert each["estimated_input_tokens"] > 6000
+
+
+async def test_who_was_held_is_charged_for_what_is_not_in_the_cache(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    """The lane has room for one of these prompts in a minute."""
+    patience = {"x-gateway-max-wait": "5"}
+    async with fleet(provider, store_url, ttft_s=0.15, itpm=10_000) as here:
+        answers = await asyncio.gather(*await here.start("abcde", headers=patience))
+        assert [each.status_code for each in answers] == [200] * FLEET
+        # One for whom the cache is no use finds no room.
+        other = await here.ask("f", "Other rules. " * 2000, headers=patience)
+        assert (other.status_code, other.headers["x-gateway-reason"]) == (429, "queue_timeout")
 
 
 async def test_without_assistance_each_writes_for_itself(
