@@ -4,6 +4,7 @@ What was read and written is the provider's word, whose cache has an entry once 
 """
 
 import asyncio
+import gzip
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -59,6 +60,7 @@ class Fleet:
         stream: bool = True,
         key: str = KEY,
         history: tuple[str, ...] = (),
+        zipped: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         said = [
@@ -70,7 +72,10 @@ class Fleet:
             body["system"] = system
         fields = {"x-api-key": key, "anthropic-version": "2023-06-01", **(headers or {})}
         url = self.urls[at] + "/v1/messages"
-        return await self.client.post(url, json=body, headers=fields)
+        data = json.dumps(body).encode()
+        if zipped:
+            data, fields["content-encoding"] = gzip.compress(data), "gzip"
+        return await self.client.post(url, content=data, headers=fields)
 
     async def start(self, texts: str, **more: Any) -> list[asyncio.Task[httpx2.Response]]:
         """Ask at once."""
@@ -113,9 +118,11 @@ async def fleet(
     ttft_s: float = 0.0,
     hold_head_s: float = 15.0,
     itpm: int | None = None,
+    tokens_per_s: float = 0.0,
 ) -> AsyncIterator[Fleet]:
     provider.state.reset()
-    provider.state.configure(replace(provider.state.settings, ttft_s=ttft_s))
+    usual = provider.state.settings
+    provider.state.configure(replace(usual, ttft_s=ttft_s, tokens_per_s=tokens_per_s))
     provider.state.faults.set(list(faults))
     settings = gateway_settings(provider.url, agents=[Agent(ALICE, cache_assist=True), Agent(BOB)])
     claude = settings.topology.providers["claude"]
@@ -133,7 +140,7 @@ async def fleet(
         ]
         client = httpx2.AsyncClient(timeout=20, trust_env=False, verify=False)
         yield Fleet(provider, urls, await stack.enter_async_context(client))
-    provider.state.configure(replace(provider.state.settings, ttft_s=0.0))
+    provider.state.configure(usual)
     provider.state.reset()
 
 
@@ -161,9 +168,9 @@ async def test_one_call_goes_ahead_and_the_others_read_what_it_wrote(
 async def test_who_was_held_is_charged_for_what_is_not_in_the_cache(
     provider: RunningSimulator, store_url: str
 ) -> None:
-    """The lane has room for one of these prompts in a minute."""
+    """The lane has room for one of these prompts in a minute, and the first answer takes long."""
     patience = {"x-gateway-max-wait": "5"}
-    async with fleet(provider, store_url, ttft_s=0.15, itpm=10_000) as here:
+    async with fleet(provider, store_url, ttft_s=0.1, tokens_per_s=10, itpm=10_000) as here:
         answers = await asyncio.gather(*await here.start("abcde", headers=patience))
         assert [each.status_code for each in answers] == [200] * FLEET
         # One for whom the cache is no use finds no room.
@@ -197,8 +204,8 @@ async def test_prompts_without_marks_are_marked_from_the_second_time_on(store_ur
         start(SimulatorSettings(limits={}, capture=20)) as provider,
         fleet(provider, store_url) as here,
     ):
-        for text in "ab":
-            assert (await here.ask(text, RULES)).status_code == 200
+        for text, zipped in (("a", False), ("b", True)):
+            assert (await here.ask(text, RULES, zipped=zipped)).status_code == 200
         await here.ask("more", RULES, history=("a [[output=5]]", "I see."))
         assert [use_of(each) for each in await here.log(3)] == ["neither", "wrote", "wrote"]
         last = here.provider.state.ledger.log[-1]
@@ -393,6 +400,10 @@ async def test_calls_of_another_replica_are_waited_for(
         answers = await asyncio.gather(first, *others)
         assert [each.status_code for each in answers] == [200] * 4
         assert await here.uses(4) == {"wrote": 1, "read": 3}
+        ids = [str(each.headers["x-gateway-request-id"]) for each in answers]
+        async with admin(here.urls[1]) as asked:
+            behind = {(await asked.why(each))["held_behind"] for each in ids[1:]}
+        assert behind == {ids[0]}, "they heard that it is warm, and waited for nobody else"
 
 
 async def subscribed(store: Any, count: int) -> None:
