@@ -20,7 +20,7 @@ Failure policy:
     * The store holds a ticket that has ended here (a call that was given up arrived late and
       admitted it again, or the store came back some seconds old): each beat compares a few of the
       tickets that the store holds for this replica with its own, and disowns what is unknown.
-    * The script fails (a fault in the gateway): said in the log, and the calls of that batch are
+    * The script fails, or we do (a fault in the gateway): said in the log, and the calls of that batch are
       refused, since sending it again would fail again.
 """
 

@@ -128,6 +128,9 @@ class Batches:
         self.calling_since_s = self._now_s()
         try:
             await self._deliver_in_the_end(entries)
+        except Exception as error:  # noqa: BLE001 - logged; a fault of ours fails one batch
+            _log.exception("a batch of admission failed")
+            self._give_up(entries, error)
         finally:
             self.took_s = self._now_s() - self.calling_since_s
             self.calling_since_s = None
@@ -142,6 +145,7 @@ class Batches:
                 entries = self._sayable(entries, error)
             except (*FAILURES, msgspec.DecodeError) as error:
                 if isinstance(error, ResponseError) and not _passes(error):
+                    _log.error("the admission script failed: %s", error)
                     self._give_up(entries, error)
                     return
                 self._note_lost(error)
@@ -181,6 +185,7 @@ class Batches:
         odd = [entry for entry in entries if not self._can_be_said(entry[1])]
         if not odd:
             raise error
+        _log.error("operations of admission that cannot be sent: %s", error)
         self._give_up(odd, ResponseError(str(error)))
         return [entry for entry in entries if entry not in odd]
 
@@ -191,8 +196,7 @@ class Batches:
             return False
         return True
 
-    def _give_up(self, entries: list[Entry], error: ResponseError) -> None:
-        _log.error("the admission script failed: %s", error)
+    def _give_up(self, entries: list[Entry], error: Exception) -> None:
         for _, _, done in entries:
             if done is not None and not done.done():
                 done.set_exception(error)

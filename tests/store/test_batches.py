@@ -197,3 +197,20 @@ async def test_an_operation_that_cannot_be_said_fails_alone(store: Store) -> Non
     assert not batches.lost
     with pytest.raises(ResponseError):
         await asked
+
+
+async def test_a_fault_of_our_own_fails_one_batch_and_not_the_sender(store: Store) -> None:
+    """Else every later call of this worker would wait in vain."""
+    store.answers = [RuntimeError("a mistake")]
+    listener = Listener()
+    batches = Batches(store.call, listener)
+    sender = asyncio.ensure_future(batches.run())
+    asked = asyncio.get_running_loop().create_future()
+    batches.put(["arrive", "t"], done=asked)
+    with pytest.raises(RuntimeError):
+        await asked
+    assert listener.failed == [["arrive", "t"]]
+    again = asyncio.get_running_loop().create_future()
+    batches.put(["arrive", "u"], done=again)
+    assert await again is None
+    sender.cancel()
