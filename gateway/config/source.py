@@ -55,6 +55,7 @@ def needs_restart(running: Settings, found: Settings) -> tuple[str, ...]:
         "tracing": (running.tracing, found.tracing),
         "explanations": (running.explanations, found.explanations),
         "retries": (running.reliability, found.reliability),
+        "cache": (running.caching, found.caching),
         "usage": (running.usage, found.usage),
         "routes": (running.routes, found.routes),
     }

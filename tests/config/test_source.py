@@ -57,6 +57,7 @@ def test_the_simulator_goes_on_standing_for_all_providers(tmp_path: Path) -> Non
         ("admin: {token: another-token}", "admin"),
         ("state: {dir: elsewhere}", "state"),
         ("explanations: {keep: 1m}", "explanations"),
+        ("cache: {hold: 1s}", "cache"),
         ("queue: {max_wait: 9s}", ""),
     ],
 )
