@@ -29,6 +29,7 @@ REFUSED_S = 3_600.0
 """So long nothing is added after a provider has refused it."""
 MAX_REFUSED = 1_000
 """Of agents and models; beyond, the oldest refusal is forgotten."""
+MAX_REFUSED = 1_000
 _ADDED = (b"cache_control", b"prompt_cache_key")
 
 
@@ -80,7 +81,7 @@ class Marker:
         if call.assisted is None or not any(added in error for added in _ADDED):
             return False
         call.assisted = None
-        if call.agent is not None and call.facts is not None:
+        if call.agent is not None and call.facts is not None and len(self._refused) < MAX_REFUSED:
             name, model = call.agent.name, call.facts.model
             self._refused[(name, model)] = self._clock.monotonic() + REFUSED_S
             if len(self._refused) > MAX_REFUSED:
