@@ -111,6 +111,10 @@ class Beginnings:
             tail=tail and cuts[-1].prompt_bytes >= least_bytes,
         )
 
+    def heard(self, agent: str, model: str, digest: bytes, now: float) -> None:
+        """Another replica has seen a head."""
+        self._note((agent, model, digest), now)
+
     def again(self, agent: str, model: str, head: PromptPrefix, now: float) -> bool:
         """Whether a head was sent more than once."""
         found = self._found.get((agent, model, head.digest))

@@ -218,7 +218,7 @@ class Attempts:
         if call.agent is None or not call.agent.cache_assist:
             return await self._take(target, probe, None, again=again, at_once=at_once)
         holds = probe is None and not (again or at_once)
-        leading = await self._parts.convoy.join(
+        leading = await self._parts.assistance.convoy.join(
             call, self._facts, target, self._keepalive, holds=holds
         )
         try:

@@ -246,7 +246,7 @@ class Exchange:
             self._block(answer)
         else:
             self._reservation.used(charging.refused_upstream(self._reservation.ticket.charge))
-        if answer.verdict is ProviderVerdict.CALLER_ERROR and self._parts.marker.refused(
+        if answer.verdict is ProviderVerdict.CALLER_ERROR and self._parts.assistance.marker.refused(
             call, plain
         ):
             return Step.REPEAT

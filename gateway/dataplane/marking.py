@@ -9,12 +9,14 @@ added is sent again without, and the agent's calls to that model are left alone 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.core.caching import LIFETIME_S, Beginnings, Marks, cache_key
 from gateway.core.convoy import ConvoySettings
 from gateway.core.estimate import EstimateBook
 from gateway.dialects.codec import Codec, Outline
+from gateway.domain.caches import HeadSeen
 from gateway.domain.call import CallFacts, Priority
 from gateway.domain.topology import Agent
 from gateway.ports import Clock
@@ -44,7 +46,17 @@ class Marker:
         self._settings = settings
         self._max_body_bytes = max_body_bytes
         self._beginnings = Beginnings()
+        self._tell: Callable[[HeadSeen], None] | None = None
         self._refused: dict[tuple[str, str], float] = {}
+
+    def listen(self, tell: Callable[[HeadSeen], None]) -> None:
+        """From now on, tell the other replicas of new heads."""
+        self._tell = tell
+
+    def hear(self, seen: HeadSeen) -> None:
+        """Another replica tells of one."""
+        now = self._clock.monotonic()
+        self._beginnings.heard(seen.agent, seen.model, seen.digest, now)
 
     async def mark(self, call: Call, codec: Codec, agent: Agent, facts: CallFacts) -> CallFacts:
         """Give a call a body that its provider caches; the facts of that one.
@@ -136,6 +148,8 @@ class Marker:
             or call.priority is Priority.URGENT
         ):
             return False
+        if self._tell is not None:
+            self._tell(HeadSeen(agent.name, facts.model, head.digest))
         loop = asyncio.get_running_loop()
         moment: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(settings.gather_s, moment.set_result, None)

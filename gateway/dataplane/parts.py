@@ -33,6 +33,14 @@ Tracer: TypeAlias = Callable[[Mapping[bytes, bytes]], Trace]
 
 
 @dataclass(frozen=True, slots=True)
+class Assistance:
+    """For agents with cache assistance."""
+
+    marker: "Marker"
+    convoy: "Convoy"
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """Everything outside the data plane that it uses."""
 
@@ -52,7 +60,6 @@ class Parts:
     budgets: RetryBudgets
     ledger: RouteLedger
     settings: DataPlaneSettings
-    marker: "Marker"
-    convoy: "Convoy"
+    assistance: Assistance
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
     """Trained scorers, by the file that a route names."""

@@ -121,7 +121,7 @@ class Pipeline:
                 raise Refused(stopped)  # with the body read, so that its sender hears of it
             facts = stages.understand(call, codec, settings.max_body_bytes)
             if agent.cache_assist:
-                facts = await parts.marker.mark(call, codec, agent, facts)
+                facts = await parts.assistance.marker.mark(call, codec, agent, facts)
         target = self._route(call, codec, agent, facts, destinations)
         if facts is None:
             if (stopped := parts.gates.agent(agent.name)) is not None:

@@ -1,4 +1,4 @@
-"""What replicas tell each other of prompts that are about to be put into a provider's cache."""
+"""What replicas tell each other of prompts that are, or had better be, put into a provider's cache."""
 
 from enum import StrEnum
 
@@ -37,3 +37,12 @@ class CacheNews:
     priority: Priority
     until: float
     end: End | None = None
+
+
+@value
+class HeadSeen:
+    """An agent has sent a head (tools and system prompt) that its replica had not seen before."""
+
+    agent: str
+    model: str
+    digest: bytes

@@ -12,12 +12,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 from redis.exceptions import ConnectionError
 
-from gateway.domain.caches import CacheNews
+from gateway.domain.caches import CacheNews, HeadSeen
 
 from .background import pause, running
 from .connection import FAILURES, Client
@@ -30,18 +30,22 @@ _PAUSE_S = 0.5
 _LOOK_S = 1.0
 
 
+T = TypeVar("T")
+
+
 class _Told(msgspec.Struct, array_like=True):
     replica: str
-    news: CacheNews
+    news: CacheNews | None = None
+    seen: HeadSeen | None = None
 
 
-class Heard(Protocol):
-    """Who tells and is told."""
+class Sharing(Protocol[T]):
+    """Who tells something and is told it."""
 
-    def listen(self, tell: Callable[[CacheNews], None]) -> None:
+    def listen(self, tell: Callable[[T], None]) -> None:
         """From now on, tell the others by this."""
 
-    def hear(self, news: CacheNews) -> None:
+    def hear(self, news: T, /) -> None:
         """Another replica tells."""
 
 
@@ -52,24 +56,33 @@ class SharedCaches:
         client: An open client; stays the caller's.
         root: Root of all key names, with a hash tag.
         replica: Names this process.
-        convoy: Whose news they are.
+        convoy: Tells and hears who leads.
+        marker: Tells and hears of new heads.
         wanted: Whether anybody has any; looked at about once a second.
     """
 
     def __init__(
-        self, client: Client, root: str, replica: str, convoy: Heard, wanted: Callable[[], bool]
+        self,
+        client: Client,
+        root: str,
+        replica: str,
+        convoy: Sharing[CacheNews],
+        marker: Sharing[HeadSeen],
+        wanted: Callable[[], bool],
     ) -> None:
         self._client = client
         self._channel = f"{root}:caches"
         self._replica = replica
         self._convoy = convoy
+        self._marker = marker
         self._wanted = wanted
-        self._untold: deque[CacheNews] = deque(maxlen=MAX_UNTOLD)
+        self._untold: deque[_Told] = deque(maxlen=MAX_UNTOLD)
         self._news = asyncio.Event()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Told).decode
         self._stack = AsyncExitStack()
-        convoy.listen(self._tell)
+        convoy.listen(lambda news: self._tell(_Told(replica, news=news)))
+        marker.listen(lambda seen: self._tell(_Told(replica, seen=seen)))
 
     async def __aenter__(self) -> Self:
         """Begin to tell and to hear."""
@@ -81,8 +94,8 @@ class SharedCaches:
         """Stop."""
         await self._stack.aclose()
 
-    def _tell(self, news: CacheNews) -> None:
-        self._untold.append(news)
+    def _tell(self, told: _Told) -> None:
+        self._untold.append(told)
         self._news.set()
 
     async def _tell_for_ever(self) -> None:
@@ -91,8 +104,8 @@ class SharedCaches:
             self._news.clear()
             try:
                 while self._untold:
-                    told = self._encode(_Told(self._replica, self._untold.popleft()))
-                    await self._client.publish(self._channel, told)
+                    told = self._untold.popleft()
+                    await self._client.publish(self._channel, self._encode(told))
             except FAILURES as error:
                 _log.debug("prompts on their way into a cache are not told: %s", error)
                 self._untold.clear()
@@ -132,5 +145,9 @@ class SharedCaches:
         except (msgspec.MsgspecError, ValueError) as error:
             _log.debug("news of caches cannot be read: %s", error)
             return
-        if told.replica != self._replica:
+        if told.replica == self._replica:
+            return
+        if told.news is not None:
             self._convoy.hear(told.news)
+        if told.seen is not None:
+            self._marker.hear(told.seen)

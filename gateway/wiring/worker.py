@@ -21,7 +21,7 @@ from gateway.core.shedding import Room
 from gateway.dataplane.app import Door, House, Private
 from gateway.dataplane.convoy import Convoy
 from gateway.dataplane.marking import Marker
-from gateway.dataplane.parts import Parts
+from gateway.dataplane.parts import Assistance, Parts
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.settings import DataPlaneSettings
 from gateway.domain.facts import CallRecord
@@ -162,8 +162,9 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
                 ledger=ledger,
                 scorers=scorers_of(settings.routes),
                 settings=data_plane_settings(settings),
-                marker=Marker(book, clock, settings.caching, settings.server.max_body_bytes),
-                convoy=await _convoy(stack, settings, redis, replica, directory, book, clock),
+                assistance=await _assistance(
+                    stack, settings, redis, replica, directory, book, clock
+                ),
             )
         )
         queue = gate.queue
@@ -207,7 +208,7 @@ async def house(plan: WorkerPlan) -> AsyncIterator[House]:
         )
 
 
-async def _convoy(
+async def _assistance(
     stack: AsyncExitStack,
     settings: Settings,
     redis: Client,
@@ -215,12 +216,15 @@ async def _convoy(
     directory: CachedDirectory,
     book: EstimateBook,
     clock: Clock,
-) -> Convoy:
-    """What calls with cache assistance wait by, shared with other replicas."""
+) -> Assistance:
+    """Cache assistance, shared with other replicas."""
+    marker = Marker(book, clock, settings.caching, settings.server.max_body_bytes)
     convoy = Convoy(book, clock, settings.caching)
-    shared = SharedCaches(redis, ROOT, replica, convoy, lambda: _assists(directory.topology))
+    shared = SharedCaches(
+        redis, ROOT, replica, convoy, marker, lambda: _assists(directory.topology)
+    )
     await stack.enter_async_context(shared)
-    return convoy
+    return Assistance(marker, convoy)
 
 
 def _assists(topology: Topology) -> bool:

@@ -82,6 +82,16 @@ def test_who_asks_again_learns_whether_it_has_company() -> None:
     assert not seen.again("a", "m", HEAD, LIFETIME_S)
 
 
+def test_what_another_replica_saw_counts() -> None:
+    seen = Beginnings()
+    sent(seen, cut("one", 5100))
+    seen.heard("a", "m", HEAD.digest, 1.0)
+    assert seen.again("a", "m", HEAD, 1.0)
+    elsewhere = Beginnings()
+    elsewhere.heard("a", "m", HEAD.digest, 0.0)
+    assert sent(elsewhere, cut("one", 5100)) == Marks(head=True)
+
+
 def test_memory_is_bounded() -> None:
     assert NEITHER.cuts(HEAD, (HEAD, cut("one", 5100))) == ()
     seen = Beginnings(most=10)

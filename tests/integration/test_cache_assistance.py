@@ -389,11 +389,7 @@ async def test_calls_of_another_replica_are_waited_for(
     provider: RunningSimulator, store_url: str
 ) -> None:
     async with fleet(provider, store_url, replicas=2, ttft_s=0.4) as here:
-        store = await connect(store_url)
-        try:
-            await subscribed(store, 2)
-        finally:
-            await store.aclose()
+        await subscribed(store_url, 2)
         [first] = await here.start("a", at=0)
         await until(lambda: provider.state.ledger.in_flight > 0, "a call at the provider")
         others = await here.start("bcd", at=1)
@@ -406,13 +402,28 @@ async def test_calls_of_another_replica_are_waited_for(
         assert behind == {ids[0]}, "they heard that it is warm, and waited for nobody else"
 
 
-async def subscribed(store: Any, count: int) -> None:
+async def test_a_new_head_that_comes_once_to_each_replica_is_marked(
+    provider: RunningSimulator, store_url: str
+) -> None:
+    async with fleet(provider, store_url, replicas=2, ttft_s=0.15) as here:
+        await subscribed(store_url, 2)
+        asked = [await here.start(text, at=at, system=RULES) for at, text in enumerate("ab")]
+        answers = await asyncio.gather(*(task for tasks in asked for task in tasks))
+        assert [each.status_code for each in answers] == [200] * 2
+        assert (await here.uses(2))["neither"] == 0
+
+
+async def subscribed(store_url: str, count: int) -> None:
     """So many replicas listen."""
+    store = await connect(store_url)
     deadline = asyncio.get_running_loop().time() + 10
-    while True:
-        channels = await store.pubsub_channels("*:caches")
-        numbers = await store.pubsub_numsub(*channels) if channels else []
-        if sum(number for _, number in numbers) >= count:
-            return
-        assert asyncio.get_running_loop().time() < deadline, "replicas do not listen"
-        await asyncio.sleep(0.01)
+    try:
+        while True:
+            channels = await store.pubsub_channels("*:caches")
+            numbers = await store.pubsub_numsub(*channels) if channels else []
+            if sum(number for _, number in numbers) >= count:
+                return
+            assert asyncio.get_running_loop().time() < deadline, "replicas do not listen"
+            await asyncio.sleep(0.01)
+    finally:
+        await store.aclose()
