@@ -1,6 +1,7 @@
 """Whatever comes in, it is understood or refused: no other exception, and no silent nonsense."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ def _spoiled(draw: st.DataObject, body: bytes) -> bytes:
         if not places:
             break
         container, key = places[draw.draw(st.integers(0, len(places) - 1))]
-        odd = draw.draw(_ODD)
+        odd = deepcopy(draw.draw(_ODD))  # or the next one may be put into the same container
         if odd is None and isinstance(container, dict):
             del container[key]
         else:
