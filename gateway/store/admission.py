@@ -56,6 +56,9 @@ from .waiting import Waiting
 _log = logging.getLogger(__name__)
 
 _AGAIN_S = 0.05
+_BLIND_BEATS = 1.5
+"""After a beat each replica has noticed that the store has lost its data; what it owes then is
+told within two round trips."""
 _STORE_LOST = Refusal(
     Reason.STORE_LOST, "The gateway's store does not answer; no limit can be checked.", 1.0
 )
@@ -132,6 +135,8 @@ class RedisAdmission:
         self._stopping = False
         self.restore: Callable[[], Awaitable[Iterable[Operation]]] | None = None
         """Knows what a store that has forgotten this replica lacks besides its configuration."""
+        self.alone = True
+        """Whether no other replica was seen of late."""
         self.forgotten = 0
         """How often the store knew nothing of this replica, the first time included."""
 
@@ -406,6 +411,11 @@ class RedisAdmission:
         for waiting in self._waiting.values():
             if waiting.heard_s is None:
                 waiting.lose_patience_in(self._settings.patience_s, self._forsake)
+
+    @property
+    def blind_s(self) -> float:
+        """How long the other replicas may take to tell what they know to a store without its data."""
+        return 0.0 if self.alone else _BLIND_BEATS * self._settings.beat_s
 
     def configuration(self) -> Iterable[Operation]:
         """What a store that has forgotten this replica must be told first."""

@@ -71,6 +71,10 @@ class Party(Protocol):
     def store_lost(self) -> None:
         """The store did not answer; called again at each try."""
 
+    @property
+    def blind_s(self) -> float:
+        """How long the other replicas may take to tell what they know to a store without its data."""
+
     def configuration(self) -> Iterable[Operation]:
         """What a store that has forgotten this replica must be told first."""
 
@@ -160,7 +164,7 @@ class Batches:
         number = messages.batch(self._number)
         reply = self._decode(await self._call(self._encode([number, *operations])))  # type: ignore[arg-type] # redis-py does not say bytes
         if len(reply) == 1:
-            hello = messages.hello(again=self._was_known)
+            hello = messages.hello(again=self._was_known, blind_s=self._party.blind_s)
             preface = [number, hello, *self._party.configuration()]
             preface += await self._party.missing()
             reply = self._decode(await self._call(self._encode(preface + operations)))  # type: ignore[arg-type] # as above

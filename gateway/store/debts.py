@@ -28,12 +28,13 @@ from gateway.domain.admission import Admitted, Charge, Settlement, TicketRequest
 from gateway.domain.call import Priority
 
 from .admission import RedisAdmission
+from .known_lanes import DEBTS_LANE
 from .own_use import Sums, Whose
 
 _NOTHING = Charge(requests=0)
 _PATIENCE_S = 3600.0
-_OWN = "~debts"
-"""A lane, and an agent, without limits and without calls."""
+_OWN = DEBTS_LANE
+"""As an agent too, it has no limits and no calls."""
 
 
 @dataclass(slots=True)
@@ -107,7 +108,9 @@ class Debts:
                 # Should it know this one already, as a new one, nothing of it may be left behind.
                 self._queue.settle(Settlement(held.name, held.request.lane, _NOTHING))
                 held.name = None
-                held.told = _but_output(held.request) if emptied is None else _NOTHING
+                held.told = _but_output(held.request)
+            if emptied is not None:
+                held.told = _NOTHING
         for request, actual in self._unsure:
             if emptied is None:
                 self._owe(Held(request, None, told=_but_output(request)), actual)

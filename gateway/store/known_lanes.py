@@ -4,6 +4,8 @@ from typing import Any
 
 from .connection import Client
 
+DEBTS_LANE = "~debts"
+"""Without limits and without calls: there replicas tell the store what budgets are owed."""
 _LIFETIME_US = 2 * 86_400 * 1_000_000
 """As the admission script has it: what was not configured again for so long is forgotten."""
 
@@ -16,4 +18,4 @@ async def known_lanes(redis: Client, root: str, now_s: float) -> list[str]:
     """
     oldest_us = now_s * 1_000_000 - _LIFETIME_US
     names: Any = await redis.zrangebyscore(f"{root}:lanes", oldest_us, "+inf")
-    return sorted(name.decode() for name in names)
+    return sorted(name.decode() for name in names if name != DEBTS_LANE.encode())

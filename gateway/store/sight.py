@@ -125,12 +125,17 @@ class Sight:
             RedisError: The store does not answer.
         """
         scopes = list(self._next_scopes())
+        era = cast("bytes | None", await self._redis.get(f"{self._root}:era"))
         found = await self._queue.look(scopes)
         self.seen.update(zip(scopes, found, strict=True))
         self._counts.append(await self._redis.zcard(f"{self._root}:replicas"))
-        era = await self._present_era()
-        if era != self._era:
-            self.emptied = self.emptied or self._era is not None
+        self._queue.alone = self.replicas == 1
+        present = await self._present_era()
+        if self._era is None:
+            self._era = present
+        elif era is not None and era != self._era:
+            # Not the present one: it must be another to the queue until that has said hello to it.
+            self.emptied = True
             self._era = era
         if self.wants_back:
             await self._agree()

@@ -118,7 +118,8 @@ class Admission(RuleBasedStateMachine):
         number = self.numbers[replica]
         answer = self.both.call(replica, *batch, number=number)
         if not answer.known:
-            answer = self.both.call(replica, ["hello", len(batch) % 2], *batch, number=number)
+            hello: Operation = ["hello", len(batch) % 2, len(batch) * 500_000]
+            answer = self.both.call(replica, hello, *batch, number=number)
         self.seen = answer.snapshots
         self.note(answer.events)
         for other in _REPLICAS:

@@ -54,6 +54,8 @@ class Listener:
     async def missing(self) -> list[Operation]:
         return [["settle", "old"]]
 
+    blind_s = 0.5
+
     def configuration(self) -> Iterable[Operation]:
         return [["configure", "lane:x", {}]]
 
@@ -113,7 +115,7 @@ async def test_a_store_that_does_not_know_us_hears_everything_first(store: Store
     batches.put(["arrive"])
     await batches.flush()
     configuration = ["configure", "lane:x", {}]
-    assert store.sent[1] == [["hello", 0], configuration, ["settle", "old"], ["arrive"]]
+    assert store.sent[1] == [["hello", 0, 500_000], configuration, ["settle", "old"], ["arrive"]]
 
 
 async def test_a_store_that_has_forgotten_us_hears_that_it_knew_us_once(store: Store) -> None:
@@ -124,9 +126,9 @@ async def test_a_store_that_has_forgotten_us_hears_that_it_knew_us_once(store: S
         await batches.flush()
     assert [operations[0] for operations in store.sent] == [
         ["arrive"],
-        ["hello", 0],
+        ["hello", 0, 500_000],
         ["arrive"],
-        ["hello", 1],
+        ["hello", 1, 500_000],
     ]
 
 

@@ -19,6 +19,7 @@ from gateway.domain.topology import Topology
 from gateway.store.admission import AdmissionSettings, RedisAdmission
 from gateway.store.connection import ROOT, Client, connect
 from gateway.store.fallback import FallbackAdmission, FallbackSettings
+from gateway.store.known_lanes import known_lanes
 from gateway.store.sight import Looking
 from gateway.wiring.clock import SystemClock
 from tests.chaos.proxy import link
@@ -172,11 +173,11 @@ async def test_a_store_without_its_data_lets_nothing_through_before_it_has_heard
             await each.admission.admit(request(f"t{number}", tokens=300))
         one.admission.settle(ended("t0", 300))
         own_valkey.flush()
-        await two.knows(2)  # it has been heard by now
-        verdicts = await asyncio.gather(
-            *(one.admission.admit(request(f"b{number}", wait_s=0)) for number in range(5))
+        verdicts = await asyncio.gather(  # before the other one is heard
+            *(one.admission.admit(request(f"b{number}", wait_s=0.4)) for number in range(5))
         )
         assert admitted(verdicts) == 1
+        assert (await one.queue.inspect_agent("ann")).tokens == 1000
 
 
 async def test_what_is_owed_is_told_though_urgent_calls_of_the_agent_wait_for_its_budget(
@@ -200,6 +201,8 @@ async def test_what_is_owed_is_told_though_urgent_calls_of_the_agent_wait_for_it
 
         await until(told, "both to have told what they used")
         waits.cancel()
+        lanes = await known_lanes(one.client, ROOT, time.time())
+        assert lanes == [LANE]  # without that in which debts are told
 
 
 async def test_a_store_that_loses_its_data_again_is_told_again(own_valkey: ValkeyProcess) -> None:

@@ -101,3 +101,23 @@ async def test_the_name_of_the_data_is_kept_for_as_long_as_somebody_looks(store:
     await store.expire("gw:era", 10)
     await seeing.look()
     assert await store.ttl("gw:era") > 30 * 86_400
+
+
+async def test_data_that_are_lost_during_a_look_are_others_until_the_queue_has_said_hello() -> None:
+    """Else the queue would not tell them what was used before it lets anybody through."""
+    redis, queue = Redis(), Queue()
+    seeing = sight(queue, redis)
+    await seeing.look()
+    look = queue.look
+
+    async def lose(scopes: list[str]) -> list[Any]:
+        found = await look(scopes)
+        redis.name = b"second"
+        return found
+
+    queue.look = lose  # type: ignore[method-assign] # the data go right after the queue's answer
+    found = []
+    for _ in range(2):
+        await seeing.look()
+        found.append((seeing.emptied, await seeing.is_another()))
+    assert found == [(False, True), (True, False)]

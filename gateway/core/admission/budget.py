@@ -5,6 +5,9 @@ covers any minute that ends now, so a sum within the limit at every admission ke
 minute within it. Input counts in the slot of admission; output is held while the call runs and
 counts in the slot in which it is settled.
 
+Blind. When the store has lost its data, each replica tells it what its own calls used. Until all
+can have done so, a limit of a minute keeps everybody back.
+
 Spend is counted by calendar days and months, UTC; a call that would exceed it is refused at once,
 whatever the mode: money does not come back with idle capacity.
 """
@@ -106,6 +109,12 @@ def binds(budget: BudgetState, requests: int, tokens: int, now_us: int) -> Bindi
         time = _time_to_leave(budget, excess, 1, now_us)
         if time > wait:
             dimension, wait = "tpm", time
+    blind_us = budget.blind_until_us - now_us
+    if blind_us > 0 and blind_us > wait:
+        if tpm >= 0 and tokens > 0:
+            dimension, wait = "tpm", blind_us
+        elif rpm >= 0 and requests > 0:
+            dimension, wait = "rpm", blind_us
     if dimension:
         return Binding(dimension, wait)
     return Binding("concurrency", -1) if 0 <= concurrency <= budget.in_flight else None

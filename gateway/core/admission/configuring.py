@@ -22,6 +22,8 @@ def configure(books: Books, scope: str, to: Mapping[str, Any], stamp: Sequence[i
     budget.stamp = list(stamp)
     soft = to["soft"] == 1
     budgets.configure(budget, to["limits"], to["minute_us"], books.now_us, soft=soft)
+    if books.cautious and scope in books.made:
+        budget.blind_until_us = books.now_us + books.blind_us
     touch_budget(books, budget)
 
 

@@ -86,6 +86,7 @@ def snapshot_budget(books: Books, scope: str) -> BudgetSnapshot:
         ledger=budget.ledger.rows(),
         parked_groups=budget.groups,
         window=[number for slot in budget.slots for number in slot],
+        blind_until_us=budget.blind_until_us,
     )
 
 

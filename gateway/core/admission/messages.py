@@ -71,9 +71,12 @@ def batch(number: int) -> Operation:
     return ["batch", number]
 
 
-def hello(*, again: bool) -> Operation:
-    """First of a replica that the store does not know; `again`: it did know it once."""
-    return ["hello", int(again)]
+def hello(*, again: bool, blind_s: float = 0.0) -> Operation:
+    """First of a replica that the store does not know; `again`: it did know it once.
+
+    Should the store have lost its data, budgets let nobody through for `blind_s`.
+    """
+    return ["hello", int(again), micros(blind_s)]
 
 
 def arrive(request: TicketRequest) -> Operation:

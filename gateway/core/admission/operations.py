@@ -481,9 +481,13 @@ class Engine:
         if ticket is not None and ticket.replica == self.books.caller:
             self._give_up(ticket)
 
-    def _hello(self, again: int = 0) -> None:
-        """A replica that is not known; if it was once, lanes that are not known either begin low."""
+    def _hello(self, again: int = 0, blind_us: int = 0) -> None:
+        """A replica that is not known.
+
+        If it was once, lanes that are not known either begin low, and such budgets begin blind.
+        """
         self.books.cautious = again == 1
+        self.books.blind_us = blind_us
 
     def _tick(self, lane_name: str) -> None:
         self.books.touch_lane(lane_name)

@@ -42,7 +42,10 @@ def lane_of(books: Books, name: str) -> LaneState:
 
 def budget_of(books: Books, scope: str) -> BudgetState:
     """The budget, new if need be, with its window up to date."""
-    budget = books.budgets.setdefault(scope, BudgetState(scope))
+    budget = books.budgets.get(scope)
+    if budget is None:
+        budget = books.budgets[scope] = BudgetState(scope)
+        books.made.add(scope)
     budgets.advance(budget, books.now_us)
     return budget
 

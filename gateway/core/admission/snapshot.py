@@ -96,6 +96,8 @@ class BudgetSnapshot:
         ledger: Reserved, settled, released, expired; each by requests, tokens, micro-dollars.
         parked_groups: Places where agents wait for this budget.
         window: Slots of the sliding minute: number, tokens, requests, and so on.
+        blind_until_us: Until then it lets nobody through, since replicas may not have told what
+            they used before the store lost its data.
     """
 
     known: bool
@@ -114,3 +116,4 @@ class BudgetSnapshot:
     ledger: list[list[int]]
     parked_groups: int
     window: list[int]
+    blind_until_us: int

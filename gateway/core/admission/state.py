@@ -181,6 +181,8 @@ class BudgetState:
         held_requests, held_input, held_output, held_cost: Of calls in flight.
         day, spent_day, month, spent_month: Spend of the calendar day and month (UTC).
         groups: Number of places where flows wait for this budget.
+        blind_until_us: Until then replicas may not have told what they used before the data were
+            lost.
         ledger: By requests, tokens, micro-dollars.
     """
 
@@ -202,6 +204,7 @@ class BudgetState:
     month: int = 0
     spent_month: int = 0
     groups: int = 0
+    blind_until_us: int = 0
     ledger: Ledger = field(default_factory=lambda: Ledger.empty(3))
     stamp: list[int] = field(default_factory=lambda: _zeros(2))
 
@@ -321,9 +324,11 @@ class Books:
     fresh: list[Ticket] = field(default_factory=list)
     """Admitted in this call."""
     made: set[str] = field(default_factory=set)
-    """Lanes of which nothing was known before this call."""
+    """Lanes, and scopes of budgets, of which nothing was known before this call."""
     cautious: bool = False
     """The caller was known here once, so the store has lost what it knew."""
+    blind_us: int = 0
+    """For how long others may not have told it again."""
 
     def tell(self, replica: str, event: Event) -> None:
         """Tell the replica that owns a ticket: in the reply, or by its outbox."""

@@ -251,6 +251,36 @@ def test_a_replica_that_was_only_silent_for_long_finds_its_lanes_as_they_were(de
     assert desk.see().level == before
 
 
+@pytest.mark.parametrize(
+    ("again", "limits", "granted"),
+    [
+        (1, [-1, 1000, -1, -1, -1], []),
+        (1, [10, -1, -1, -1, -1], []),
+        (1, [-1, -1, 5, 900, -1], ["call"]),  # nothing of a minute that others must tell of
+        (0, [-1, 1000, -1, -1, -1], ["call"]),
+    ],
+)
+def test_a_budget_that_was_lost_lets_nobody_through_until_all_can_have_told_their_use(
+    again: int, limits: list[int], granted: list[str]
+) -> None:
+    desk = Desk(replica="r0")
+    desk.replica = "r1"
+    settings = {"limits": limits, "soft": 0, "minute_us": 60 * S}
+    desk.call(["hello", again, 2 * S], ["configure", "agent:ann", settings])
+
+    def served() -> list[str]:
+        return [str(event[1]) for event in desk.log if event[0] == "g"]
+
+    nothing = charge(requests=0)
+    desk.call(["arrive", "call", "lane", "ann", "", 2, 1, charge(600), 9 * S, "", 0])
+    desk.call(["arrive", "told", "debts", "ann", "", 1, 1, nothing, 9 * S, "", 0])
+    assert served() == [*granted, "told"]
+    desk.call(["settle", "told", "debts", charge(300)])
+    desk.now_us += 2 * S
+    desk.call(["tick", "lane"])
+    assert sorted(served()) == ["call", "told"]
+
+
 def test_a_timeout_of_an_unknown_ticket_says_so(desk: Desk) -> None:
     assert desk.cancel("x", timed_out=True) == [["u", "x"]]
     assert desk.cancel("x") == []

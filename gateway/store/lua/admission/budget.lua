@@ -134,6 +134,14 @@ function Budget.binds(S, requests, tokens)
             if time > wait then dimension, wait = 'tpm', time end
         end
     end
+    local blind = (s.bli or 0) - now -- books that an older version wrote have none
+    if blind > 0 and blind > wait then
+        if s.lim[2] >= 0 and tokens > 0 then
+            dimension, wait = 'tpm', blind
+        elseif s.lim[1] >= 0 and requests > 0 then
+            dimension, wait = 'rpm', blind
+        end
+    end
     if not dimension and s.lim[3] >= 0 and s.fl >= s.lim[3] then return 'concurrency', -1 end
     return dimension, wait
 end

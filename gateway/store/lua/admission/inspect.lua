@@ -126,6 +126,7 @@ function Inspect.budget(name)
         known = S.known or scopes[name] ~= nil, limits = s.lim, soft = s.soft, requests = s.wr,
         tokens = s.wt, held_requests = s.hr, held_input = s.hi, held_output = s.ho,
         held_microusd = s.hc, in_flight = s.fl, holding_us = s.hold, spent_day = s.ds,
-        spent_month = s.ms, ledger = s.led, parked_groups = s.ng, window = s.win
+        spent_month = s.ms, ledger = s.led, parked_groups = s.ng, window = s.win,
+        blind_until_us = s.bli or 0
     }
 end

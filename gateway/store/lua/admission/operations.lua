@@ -1,7 +1,8 @@
 -- The operations, and the run of one call: reap, operate, pump, report.
 --
 --   batch number                                  first of all: which batch of this replica it is
---   hello again                                   first of a replica that is new or was forgotten
+--   hello again blind_us                          first of a replica that is new or was forgotten;
+--                                                 for so long budgets that were lost are blind
 --   bye                                           this replica ends: its tickets go at once
 --   configure scope settings stamp                scope: lane:NAME, agent:NAME, team:NAME; an
 --                                                 older stamp {revision, loaded} changes nothing
@@ -351,6 +352,7 @@ function Run.configure_budget(name, to, stamp)
         if tokens > 0 or requests > 0 then Budget.window_add(s, tokens, requests) end
     end
     s.lim, s.soft = to.limits, to.soft
+    if State.cautious and not S.known then s.bli = now + State.blind end
     Queue.touch_budget(S)
 end
 
@@ -372,7 +374,7 @@ function Operations.tick(op)
 end
 
 function Operations.hello(op)
-    State.cautious = op[2] == 1
+    State.cautious, State.blind = op[2] == 1, op[3] or 0
 end
 
 function Operations.bye() end
