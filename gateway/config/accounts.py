@@ -99,6 +99,14 @@ def _provider(
             "the base URL of an OpenAI-compatible provider has a path",
             "It usually ends in /v1, as its SDK wants it.",
         )
+    replicas = given.series(manual.REPLICAS)
+    for replica in replicas:
+        if points_at(replica, listen):
+            given.fault(
+                "replicas",
+                "this is the gateway's own address: calls would run in a circle",
+                "Write the addresses of the provider's server.",
+            )
     key = given.get(manual.API_KEY)
     if (
         key is None
@@ -117,6 +125,7 @@ def _provider(
         max_connections=given.get(manual.PROVIDER_CONNECTIONS),
         tls_ca_file=str(folder / ca_file) if ca_file is not None else None,
         translated_api=given.get(manual.TRANSLATED_API),
+        replicas=replicas,
     )
 
 

@@ -279,9 +279,18 @@ TRANSLATED_API: Final = Leaf(
     "server knows Chat Completions; Responses shows reasoning, and takes no stop sequences.",
     TranslatedApi.CHAT, "`chat`",
 )  # fmt: skip
+REPLICAS: Final = Series(
+    "replicas", texts.base_url(),
+    "Further addresses of the same server, each with a prompt cache of its own: a conversation "
+    "stays at one, and goes to another when that fails.",
+    shown="none",
+)  # fmt: skip
 PROVIDER: Final = Section(
     "provider", "One account: dialect, address, credential.",
-    (DIALECT, BASE_URL, API_KEY, TIMEOUTS, PROVIDER_CONNECTIONS, TLS_CA_FILE, TRANSLATED_API),
+    (
+        *(DIALECT, BASE_URL, REPLICAS, API_KEY, TIMEOUTS, PROVIDER_CONNECTIONS, TLS_CA_FILE),
+        TRANSLATED_API,
+    ),
 )  # fmt: skip
 PROVIDERS: Final = Table(
     "providers", "Accounts by name. Left out: made from the environment.", PROVIDER, "PROVIDER"

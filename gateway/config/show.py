@@ -189,6 +189,7 @@ def _provider(provider: Provider, secret: Callable[[str | None], str | None]) ->
         "max_connections": provider.max_connections,
         "tls_ca_file": provider.tls_ca_file,
         "translated_api": provider.translated_api.value,
+        "replicas": list(provider.replicas),
     }
 
 

@@ -20,6 +20,7 @@ from .headers import upstream_headers
 from .identify import without_query_key
 from .parts import Parts
 from .refused import refused
+from .replicas import at_replica
 from .tags import TAG, tags
 from .target import Destinations, Target, upstream_target
 from .translating import interpret, translatable
@@ -163,6 +164,8 @@ def plan(
         Untranslatable: It cannot be said in this target's dialect.
     """
     interpreter, matched = None, call.matched
+    if target.provider.replicas:
+        target = at_replica(call, agent, target, facts)
     if facts is not None and target.provider.dialect is not codec.dialect:
         interpreter, facts, request = interpret(call, codec, facts, target, parts)
         codec, matched = CODECS[target.provider.dialect], interpreter.translation.matched

@@ -29,6 +29,7 @@ class Provider:
         api_key: The provider's credential; `None` sends none (local servers); never logged.
         passthrough: Forward the caller's own credential instead (subscription logins).
         translated_api: OpenAI's dialect only: how calls of other dialects are put.
+        replicas: Further base URLs of the same server, each with a prompt cache of its own.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Provider:
     max_connections: int = 1000
     tls_ca_file: str | None = None
     translated_api: TranslatedApi = TranslatedApi.CHAT
+    replicas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
