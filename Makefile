@@ -34,7 +34,7 @@ serve: $(STAMP) ## Run the gateway (provider keys from the environment or gatewa
 
 test: $(STAMP) ## Run all tests (or TESTS="tests/core tests/store")
 	@sh tests/system_packages.sh
-	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS) || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	$(BIN)/pytest -n 2 --dist loadfile $(TESTS) || { echo "Once more, alone, what failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 lint: $(STAMP) ## Ruff, format check, strict types, layer contracts
 	$(BIN)/ruff check .

@@ -7,8 +7,6 @@ import pytest
 
 from tests.cli.gateway_command import Outcome, gateway
 
-pytestmark = pytest.mark.xdist_group("demo")  # one worker, so that the long fixture runs once
-
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:

@@ -3,14 +3,10 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from gateway.cli.demo.fleet import fleet
 from gateway.simulator import RunningSimulator
 from tests.cli.gateway_command import gateway
 from tests.fixtures.gateway import gateway_settings, running_gateway
-
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 async def test_the_agents_of_the_fleet_call_with_their_own_keys(
