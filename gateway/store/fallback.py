@@ -9,8 +9,8 @@ of the share. Nobody is told of the move; a call only waits for the time of the 
 Back again. The store must have answered quickly for a while. What it has missed is told as soon as
 it answers, and again and again (`gateway.store.debts`), until the time to return: the first replica
 names it, long enough ahead for all to have told what they used, since from then on the store lets
-through whatever it knows of no use of. Within a tenth of a second calls that wait then move back in
-their order.
+through whatever it knows of no use of; and who is still away then lets nothing through that a budget's
+minute applies to. Within a third of a second calls that wait then move back in their order.
 
 A store that has lost its data, even without being missed (a quick restart, a flush), does not know
 this replica. Before it decides anything it is told what this replica's calls used in the last minute.
@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 
 _STALL = 2
 """So many pauses between two checks at most count as silence of the store."""
+_TELLING = 2
+"""Checks after the agreed time in which all have shut their budgets and told what they used."""
 _ONE_REQUEST = Charge(requests=1)
 
 
@@ -287,7 +289,10 @@ class FallbackAdmission:
         elif self._sight.back_at_s < inf:
             self._charge_ahead()
         steady = now_s - self._steady_since_s >= settings.steady_s
-        if steady and self._clock.wall() >= self._sight.back_at_s + self._jitter_s:
+        late_s = self._clock.wall() - self._sight.back_at_s
+        if late_s >= 0 and self._local_store is not None:  # the first may be back any time now
+            self._local_store.shut(settings.steady_s)
+        if steady and late_s >= _TELLING * settings.check_s + self._jitter_s:
             self._return()
 
     def _leave(self) -> None:

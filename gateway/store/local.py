@@ -143,6 +143,12 @@ class LocalStore:
                     found.append((lane.name, names, (until_us - now_us) / MICRO))
         return found
 
+    def shut(self, for_s: float) -> None:
+        """Let nothing through for so long that a budget's limit of a minute applies to."""
+        until_us = self.now_us() + int(for_s * MICRO)
+        for budget in self.engine.books.budgets.values():
+            budget.blind_until_us = until_us
+
     # --- shares -------------------------------------------------------------------------------
 
     def _shared(self, operation: Operation) -> Operation:

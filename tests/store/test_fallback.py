@@ -296,6 +296,30 @@ async def test_replicas_do_not_return_all_at_once(own_valkey: ValkeyProcess) -> 
         await two.is_back()
 
 
+async def test_who_returns_later_than_others_uses_no_more_of_its_share(
+    own_valkey: ValkeyProcess,
+) -> None:
+    of, slow = topology(Budget(tpm=1000)), replace(FAST, jitter_s=0.6)
+    async with (
+        fallback(own_valkey.url, "r1", of, slow, chance=0) as one,
+        fallback(own_valkey.url, "r2", of, slow, chance=1) as two,
+    ):
+        await one.knows(2)
+        await two.knows(2)
+        own_valkey.pause()
+        await one.is_alone()
+        await two.is_alone()
+        own_valkey.resume()
+        await one.is_back()
+        assert two.admission.degraded is not None
+        calls = [
+            each.admission.admit(request(f"{name}{number}", wait_s=0))
+            for name, each in (("a", one), ("b", two))
+            for number in range(12)
+        ]
+        assert admitted(await asyncio.gather(*calls)) == 10
+
+
 async def test_a_replica_that_is_cut_off_alone_uses_no_more_than_its_share(
     tmp_path: Path,
 ) -> None:
