@@ -31,26 +31,6 @@ def merged(target: Json, patch: Json) -> Json:
     return result
 
 
-def described_body(
-    schema: Mapping[str, Any], examples: Mapping[str, Json], *, patch: bool = False
-) -> dict[str, Any]:
-    """The `openapi_extra` of a route that reads a body by hand.
-
-    Args:
-        schema: Of the whole object.
-        examples: By name.
-        patch: It is a merge patch, in which nothing is required.
-    """
-    content = {
-        "schema": {key: value for key, value in schema.items() if key != "required"}
-        if patch
-        else dict(schema),
-        "examples": {name: {"value": value} for name, value in examples.items()},
-    }
-    types = (MERGE_PATCH, JSON_TYPE) if patch else (JSON_TYPE,)
-    return {"requestBody": {"required": True, "content": dict.fromkeys(types, content)}}
-
-
 async def _document(request: Request) -> dict[str, Any]:
     return await _read(request, {JSON_TYPE})
 

@@ -205,10 +205,3 @@ def team_tokens(agents: int) -> tuple[float, float]:
         return 1.0, 1.0
     low, high = _TOGETHER
     return agents * low, agents * high
-
-
-def tokens_cost(input_tokens: int, output_tokens: int, price: Price) -> int:
-    """Micro-dollars of so many tokens in short prompts."""
-    rates = price.standard.rates
-    total = input_tokens * rates.input + output_tokens * rates.output
-    return -(-total // _MILLION)

@@ -11,7 +11,6 @@ from gateway.core.cost_planning import (
     local,
     month,
     team_tokens,
-    tokens_cost,
 )
 from gateway.core.price_table import Card, Price, Rates
 
@@ -24,11 +23,11 @@ EACH = Interaction(2_000, 30_000, 1_000, 800)
 def test_the_published_estimate_of_12_000_dollars_is_12() -> None:
     """1.6 M tokens a month at $3 and $15 a million: 1.0 M in and 0.6 M out are $3 + $9."""
     price = flat_price(3, 15)
-    assert tokens_cost(1_000_000, 600_000, price) == 12 * MILLION
     each = Interaction(10_000, output_tokens=6_000)
     assert month(100, each, price).planned == 12 * MILLION
     # No division of 1.6 M tokens comes near $12,000: all output would be $24.
-    assert tokens_cost(0, 1_600_000, price) == 24 * MILLION
+    all_output = Interaction(0, output_tokens=16_000)
+    assert month(100, all_output, price).planned == 24 * MILLION
 
 
 def test_a_month_with_and_without_what_makes_it_cheaper() -> None:

@@ -4,7 +4,7 @@ Values only. A message never follows another of its role (`merged`), and tool re
 anything else in theirs, as Anthropic wants it and the others allow.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import TypeAlias
@@ -310,14 +310,3 @@ def with_text(part: Spoken, text: str) -> Spoken:
 def text_of(part: Spoken) -> str:
     """The text of a part: words, or arguments."""
     return part.arguments if isinstance(part, ToolCall) else part.text
-
-
-def events_of(answer: Answer) -> Iterator[Event]:
-    """A whole answer as if it had been streamed."""
-    yield Begun(answer.id, answer.model, answer.usage)
-    for part in answer.parts:
-        yield PartBegun(with_text(part, ""))
-        if text := text_of(part):
-            yield Delta(text)
-        yield PartEnded()
-    yield Ended(answer.finish, answer.usage, answer.stop_sequence)

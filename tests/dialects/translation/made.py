@@ -20,6 +20,7 @@ from gateway.dialects.translation.canonical import (
     Message,
     Part,
     PartBegun,
+    PartEnded,
     Request,
     Role,
     Shape,
@@ -31,7 +32,6 @@ from gateway.dialects.translation.canonical import (
     ToolCall,
     ToolChoice,
     ToolResult,
-    events_of,
     merged,
     text_of,
     with_text,
@@ -202,6 +202,17 @@ def answers(draw: st.DrawFn, *endpoints: Endpoint) -> Answer:
             reasoning_tokens=draw(st.integers(0, output)),
         ),
     )
+
+
+def events_of(answer: Answer) -> Iterator[Event]:
+    """A whole answer as if it had been streamed."""
+    yield Begun(answer.id, answer.model, answer.usage)
+    for part in answer.parts:
+        yield PartBegun(with_text(part, ""))
+        if text := text_of(part):
+            yield Delta(text)
+        yield PartEnded()
+    yield Ended(answer.finish, answer.usage, answer.stop_sequence)
 
 
 @st.composite

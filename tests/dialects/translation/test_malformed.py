@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.translation.canonical import Request, events_of
+from gateway.dialects.translation.canonical import Request
 from gateway.dialects.translation.translation import FORMATS, read
 from gateway.dialects.translation.untranslatable import Dropped, Unreadable, Untranslatable
 from gateway.domain.call import Endpoint
@@ -104,7 +104,7 @@ def test_a_spoiled_stream_is_told_or_called_unreadable(
 ) -> None:
     answer = data.draw(made.answers(source, target))
     writer = FORMATS[target].writer(made.CALLER)
-    events = [writer.write(event) for event in events_of(answer)]
+    events = [writer.write(event) for event in made.events_of(answer)]
     told = b"".join(events)
     lines = told.split(b"\n")
     held = [i for i, line in enumerate(lines) if line.startswith(b"data: {")]

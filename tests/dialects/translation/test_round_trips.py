@@ -10,7 +10,6 @@ from gateway.dialects.translation.canonical import (
     Failed,
     Failure,
     FailureKind,
-    events_of,
 )
 from gateway.dialects.translation.translation import FORMATS, Reading, StreamTranslator, read
 from gateway.dialects.translation.untranslatable import Dropped, Untranslatable
@@ -70,7 +69,7 @@ def test_a_translated_stream_says_the_same(
 ) -> None:
     answer = data.draw(made.answers(source, target))
     writer = FORMATS[target].writer(made.CALLER)
-    told = b"".join(writer.write(event) for event in events_of(answer))
+    told = b"".join(writer.write(event) for event in made.events_of(answer))
     translator = StreamTranslator(
         FORMATS[target].reader(), FORMATS[source].writer(made.CALLER), "x", "m"
     )
